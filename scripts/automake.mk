@@ -1,0 +1,19 @@
+# Copyright 2026 The ovs-mqtt-proxy authors.
+# SPDX-License-Identifier: Apache-2.0
+#
+# Scripts for who works on or tries out the program, and the two lints of 'make check'.
+
+EXTRA_DIST += \
+	scripts/build \
+	scripts/build-libopenvswitch \
+	scripts/demo \
+	scripts/install-deps \
+	scripts/mqtt_proxy.inc \
+	scripts/mqtt_proxy1.sh \
+	scripts/mqtt_proxy2.sh \
+	scripts/mqtt_proxy_as_broker.sh \
+	scripts/test \
+	scripts/check-layers \
+	scripts/check-style
+
+TESTS += scripts/check-layers scripts/check-style

@@ -1,0 +1,37 @@
+# Copyright 2026 The ovs-mqtt-proxy authors.
+# SPDX-License-Identifier: Apache-2.0
+#
+# Fuzz targets.  'make check' builds each with replay.c, which feeds it its corpus and some
+# thousands of seeded mutations; 'make fuzz TARGET=NAME TIME=SECONDS' builds one with libFuzzer.
+
+FUZZ_COMMON = tests/fuzz/fuzz.h tests/fuzz/replay.c
+EXTRA_DIST += tests/fuzz/corpus tests/fuzz/run-fuzz
+
+fuzz:
+	@CLANG='$(CLANG)' top_srcdir='$(abs_top_srcdir)' top_builddir='$(abs_top_builddir)' \
+	    $(srcdir)/tests/fuzz/run-fuzz '$(TARGET)' '$(TIME)'
+.PHONY: fuzz
+
+MOSTLYCLEANFILES += fuzz-*.failed-input
+
+check_PROGRAMS += tests/fuzz/fuzz-subtrie
+TESTS += tests/fuzz/fuzz-subtrie
+tests_fuzz_fuzz_subtrie_SOURCES = tests/fuzz/fuzz-subtrie.c $(FUZZ_COMMON)
+tests_fuzz_fuzz_subtrie_LDADD = src/topic/libtopic.a src/base/libbase.a
+
+check_PROGRAMS += tests/fuzz/fuzz-topic
+TESTS += tests/fuzz/fuzz-topic
+tests_fuzz_fuzz_topic_SOURCES = tests/fuzz/fuzz-topic.c $(FUZZ_COMMON)
+tests_fuzz_fuzz_topic_LDADD = src/topic/libtopic.a src/base/libbase.a
+
+check_PROGRAMS += tests/fuzz/fuzz-peer
+TESTS += tests/fuzz/fuzz-peer
+tests_fuzz_fuzz_peer_SOURCES = tests/fuzz/fuzz-peer.c $(FUZZ_COMMON)
+tests_fuzz_fuzz_peer_LDADD = src/peer/libpeer.a src/topic/libtopic.a src/wire/libwire.a \
+	src/base/libbase.a
+
+check_PROGRAMS += tests/fuzz/fuzz-mqtt
+TESTS += tests/fuzz/fuzz-mqtt
+tests_fuzz_fuzz_mqtt_SOURCES = tests/fuzz/fuzz-mqtt.c $(FUZZ_COMMON)
+tests_fuzz_fuzz_mqtt_LDADD = src/mqtt/libmqtt.a src/topic/libtopic.a src/wire/libwire.a \
+	src/base/libbase.a
