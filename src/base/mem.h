@@ -1,0 +1,33 @@
+/* Copyright 2026 The ovs-mqtt-proxy authors.
+ * SPDX-License-Identifier: Apache-2.0 */
+/* Allocation that cannot fail, and assertions.  Memory that runs out aborts: politeness towards
+ * clients lives in the limits of each module, which refuse long before.  Not a pool (slab.h) and
+ * not reference counted (mbuf.h).  Any thread. */
+#ifndef MP_BASE_MEM_H
+#define MP_BASE_MEM_H 1
+
+#include <stddef.h>
+#include <stdint.h>
+#include <stdbool.h>
+
+void *mem_alloc(size_t size);                       /* Uninitialised; never NULL, also for 0. */
+void *mem_zalloc(size_t size);                      /* Zeroed. */
+void *mem_realloc(void *, size_t size);
+void *mem_dup(const void *, size_t size);
+char *mem_strdup(const char *);
+char *mem_strndup(const char *, size_t n);          /* NUL-terminated copy of n bytes. */
+void mem_free(void *);                              /* Accepts NULL. */
+
+/* Doubles 'array' of '*n' elements of 'elem' bytes until it has room for 'need'. */
+void *mem_grow(void *array, size_t *n, size_t need, size_t elem);
+
+/* For bugs of ours only; never reachable from what somebody sends. */
+#define mp_assert(COND) ((COND) ? (void) 0 : mem_assert_failure(__FILE__, __LINE__, #COND))
+_Noreturn void mem_assert_failure(const char *file, int line, const char *cond);
+
+#define MP_ARRAY_SIZE(A) (sizeof (A) / sizeof (A)[0])
+#define MP_MIN(A, B) ((A) < (B) ? (A) : (B))
+#define MP_MAX(A, B) ((A) > (B) ? (A) : (B))
+#define MP_CONTAINER_OF(PTR, TYPE, FIELD) ((TYPE *) ((char *) (PTR) - offsetof(TYPE, FIELD)))
+
+#endif
