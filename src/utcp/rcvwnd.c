@@ -1,0 +1,202 @@
+/* Copyright 2026 The ovs-mqtt-proxy authors.
+ * SPDX-License-Identifier: Apache-2.0 */
+/* Steering of the receive window.  The window decides how a client packs its messages: one that
+ * sends small messages fills its segments only when the window holds it back, and a switch's
+ * packet-in queue holds a few hundred frames of any size.  But large messages and long paths need
+ * room.  Hence per connection a target:
+ *
+ *   - the floor is two segments;
+ *   - it doubles after a round in which the peer used up all that it was offered, without waiting
+ *     for anything else than our ACK, with segments that were mostly well filled;
+ *   - it returns to the floor as soon as they are mostly small, and then waits twice as long as the
+ *     last time before it grows again; also after a second without data;
+ *   - all windows above the floor share a budget, of which none gets more than an equal part.
+ *
+ * The target never takes back what was promised (RFC 9293 SHLD-14): the right edge stands still
+ * until RCV.NXT has caught up.  Bytes delivered and not yet credited count as window in use: that
+ * is the back-pressure. */
+#include "utcp/utcp.h"
+
+#include "utcp/conn.h"
+
+#define FILL_BITS 8                   /* Segments remembered in wnd_fill. */
+#define FILL_GROW 5                   /* So many well filled ones let it grow... */
+#define FILL_FALL 2                   /* ...and so few make it fall. */
+#define FILLED_PERCENT 70
+#define HOLD_MIN_US (10 * CLOCK_MSEC)
+#define MAX_BACKOFF 10
+#define ROUND_SLACK_US 4000           /* Turns of both loops: not waiting for the application. */
+
+/* The largest payload that the peer sends us. */
+static uint32_t
+rcv_mss(const struct utcp *u, const struct utcp_conn *c)
+{
+    return utcp_max_mss(u, utcp_ends_is_v6(&c->ends)) - (c->flags & CONN_TS ? 12u : 0u);
+}
+
+static uint32_t
+max_window(const struct utcp *u, const struct utcp_conn *c)
+{
+    return MP_MIN(u->cfg.rcv_wnd_max, (uint32_t) UINT16_MAX << c->rcv_wscale);
+}
+
+uint32_t
+utcp_rcvwnd_floor(const struct utcp *u, const struct utcp_conn *c)
+{
+    return MP_MIN(2 * rcv_mss(u, c), max_window(u, c));
+}
+
+void
+utcp_rcvwnd_init(struct utcp *u, struct utcp_conn *c)
+{
+    c->wnd_target = MP_MIN(MP_MAX(u->cfg.rcv_wnd_initial, utcp_rcvwnd_floor(u, c)),
+                           max_window(u, c));
+    c->wnd_mark = c->rcv_adv;
+    c->wnd_mark_us = u->now_us;
+    c->wnd_hold_ms = u->now_ms;
+    c->wnd_fill = 0x0f;               /* Neither well nor badly filled. */
+}
+
+void
+utcp_rcvwnd_reset(struct utcp *u, struct utcp_conn *c)
+{
+    uint32_t floor = utcp_rcvwnd_floor(u, c);
+
+    if (c->flags & CONN_GROWN) {
+        u->promised -= c->wnd_target - floor;
+        u->n_grown--;
+        c->flags &= ~CONN_GROWN;
+        c->wnd_target = floor;
+    }
+    c->wnd_target = MP_MIN(c->wnd_target, floor);
+}
+
+/* What the budget leaves for a connection: an equal part, and no more than is there. */
+static uint32_t
+fair_target(const struct utcp *u, const struct utcp_conn *c, uint32_t floor)
+{
+    bool grown = c->flags & CONN_GROWN;
+    uint64_t own = grown ? c->wnd_target - floor : 0;
+    uint64_t part = u->cfg.rcv_budget / (u->n_grown + !grown);
+    uint64_t left = u->cfg.rcv_budget > u->promised - own
+                    ? u->cfg.rcv_budget - (u->promised - own) : 0;
+    uint64_t target = floor + MP_MIN(part, left);
+
+    return (uint32_t) MP_MIN(target, (uint64_t) max_window(u, c));
+}
+
+static void
+set_target(struct utcp *u, struct utcp_conn *c, uint32_t target)
+{
+    uint32_t floor = utcp_rcvwnd_floor(u, c);
+
+    if (target <= floor) {
+        utcp_rcvwnd_reset(u, c);
+        return;
+    }
+    if (c->flags & CONN_GROWN) {
+        u->promised -= c->wnd_target - floor;
+    } else {
+        u->n_grown++;
+        c->flags |= CONN_GROWN;
+    }
+    c->wnd_target = target;
+    u->promised += target - floor;
+    utcp_timer_update(u, c);          /* Returns to the floor when idle. */
+}
+
+static void
+fall(struct utcp *u, struct utcp_conn *c)
+{
+    if (c->flags & CONN_GROWN || c->wnd_target > utcp_rcvwnd_floor(u, c)) {
+        c->wnd_hold_ms = u->now_ms + (uint32_t) ((HOLD_MIN_US << c->wnd_backoff) / 1000);
+        c->wnd_backoff = (uint8_t) MP_MIN(c->wnd_backoff + 1, MAX_BACKOFF);
+        utcp_rcvwnd_reset(u, c);
+    }
+}
+
+/* A round is over: the peer has used what it was offered when the round began. */
+static void
+end_round(struct utcp *u, struct utcp_conn *c, unsigned int n_filled)
+{
+    uint32_t took_us = u->now_us - c->wnd_mark_us;
+    uint32_t rtt_us = c->srtt_us ? c->srtt_us : 1000000;
+    uint32_t floor = utcp_rcvwnd_floor(u, c);
+    uint32_t fair = fair_target(u, c, floor);
+
+    if (c->wnd_target > fair) {
+        set_target(u, c, fair);       /* Others came. */
+    } else if (n_filled >= FILL_GROW && took_us <= 2 * rtt_us + ROUND_SLACK_US
+               && seq_ge(u->now_ms, c->wnd_hold_ms)) {
+        set_target(u, c, MP_MIN(2 * c->wnd_target, fair));
+    }
+    c->wnd_mark = c->rcv_adv;
+    c->wnd_mark_us = u->now_us;
+}
+
+/* A segment with 'len' octets has come, in order or not. */
+void
+utcp_rcvwnd_arrived(struct utcp *u, struct utcp_conn *c, uint32_t seq, uint32_t len)
+{
+    if (!len) {
+        return;
+    }
+
+    uint32_t mss = rcv_mss(u, c);
+
+    c->wnd_fill = (uint8_t) (c->wnd_fill << 1 | (len * 100 >= mss * FILLED_PERCENT));
+
+    unsigned int n_filled = (unsigned int) __builtin_popcount(c->wnd_fill);
+
+    if (n_filled <= FILL_FALL) {
+        fall(u, c);
+    }
+    /* The last piece of the window may be too small for the peer to use (its SWS avoidance). */
+    if (seq_ge(seq + len + mss, c->wnd_mark)) {
+        end_round(u, c, n_filled);
+    }
+}
+
+/* The right edge that we would like to advertise. */
+static uint32_t
+wanted_edge(const struct utcp_conn *c)
+{
+    uint32_t free_bytes = c->wnd_target > c->uncredited ? c->wnd_target - c->uncredited : 0;
+
+    return seq_max(c->rcv_nxt + free_bytes, c->rcv_adv);
+}
+
+/* MUST-39: the edge moves by a segment or half of the window at least. */
+static uint32_t
+least_step(const struct utcp *u, const struct utcp_conn *c)
+{
+    return MP_MIN(rcv_mss(u, c), c->wnd_target / 2);
+}
+
+/* Whether it is worth a segment of its own that the window has opened. */
+bool
+utcp_rcvwnd_wants_update(const struct utcp *u, const struct utcp_conn *c)
+{
+    return c->rcv_adv - c->rcv_nxt < c->wnd_target / 2
+           && wanted_edge(c) - c->rcv_adv >= least_step(u, c);
+}
+
+uint16_t
+utcp_rcvwnd_offer(struct utcp *u, struct utcp_conn *c)
+{
+    uint32_t edge = wanted_edge(c);
+
+    if (edge - c->rcv_adv < least_step(u, c)) {
+        edge = c->rcv_adv;
+    }
+
+    uint32_t wnd = edge - c->rcv_nxt;
+    uint32_t unit = (1u << c->rcv_wscale) - 1;
+    uint32_t field;
+
+    /* Rounded up, or the edge would seem to move left; but not on and on while it is to stand. */
+    field = (wnd + (wnd + c->uncredited < 2 * c->wnd_target ? unit : 0)) >> c->rcv_wscale;
+    field = MP_MIN(field, (uint32_t) UINT16_MAX);
+    c->rcv_adv = seq_max(c->rcv_adv, c->rcv_nxt + (field << c->rcv_wscale));
+    return (uint16_t) field;
+}
