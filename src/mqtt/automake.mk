@@ -1,0 +1,24 @@
+# Copyright 2026 The ovs-mqtt-proxy authors.
+# SPDX-License-Identifier: Apache-2.0
+#
+# The broker: MQTT sessions, queues and retained messages.  Knows no transport.
+
+noinst_LIBRARIES += src/mqtt/libmqtt.a
+src_mqtt_libmqtt_a_SOURCES = \
+	src/mqtt/broker.c \
+	src/mqtt/broker.h \
+	src/mqtt/conn.c \
+	src/mqtt/connect.c \
+	src/mqtt/flow.c \
+	src/mqtt/hold.c \
+	src/mqtt/inbound.c \
+	src/mqtt/message.c \
+	src/mqtt/output.c \
+	src/mqtt/private.h \
+	src/mqtt/publish.c \
+	src/mqtt/queue.c \
+	src/mqtt/retain.c \
+	src/mqtt/retain.h \
+	src/mqtt/session.c \
+	src/mqtt/show.c \
+	src/mqtt/subscribe.c

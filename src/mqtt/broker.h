@@ -1,0 +1,154 @@
+/* Copyright 2026 The ovs-mqtt-proxy authors.
+ * SPDX-License-Identifier: Apache-2.0 */
+/* mqtt: a broker as a pure object.  Bytes of Network Connections and the time go in; events and
+ * output are pulled out.  It knows no TCP, no frame, no peer protocol.  One thread.
+ *
+ * Draining order of the caller after any input: mqtt_next_event() until false, then for each
+ * connection of mqtt_next_ready() take output with mqtt_next_output() while the transport has
+ * room. */
+#ifndef MP_MQTT_BROKER_H
+#define MP_MQTT_BROKER_H 1
+
+#include "base/addr.h"
+#include "base/clock.h"
+#include "base/cursor.h"
+#include "base/mbuf.h"
+#include "base/siphash.h"
+#include "base/stats.h"
+
+typedef uint64_t mqtt_id;             /* A Network Connection: index and generation; 0: none. */
+
+struct mqtt_config {
+    const char *username, *password;  /* NULL: none configured, anonymous allowed.  Copied. */
+    uint32_t max_connections;
+    uint32_t max_packet_size;         /* Whole control packet, bytes. */
+    uint32_t max_topic_levels;
+    uint32_t max_subscriptions;       /* Per session. */
+    uint32_t max_retained;            /* Messages. */
+    uint64_t max_retained_bytes;
+    uint32_t max_queued_messages;     /* Per session. */
+    uint32_t max_queued_bytes;        /* Per session. */
+    uint32_t max_sessions;            /* Stored ones included. */
+    uint16_t max_inflight;            /* QoS 1 and 2, each way, not acknowledged. */
+    uint8_t max_qos;                  /* Granted at most: 0, 1 or 2. */
+    uint16_t max_keep_alive_s;        /* 0: no limit. */
+    usec_t connect_timeout_us;        /* From open to CONNECT. */
+    usec_t session_expiry_us;         /* Of a persistent session nobody resumes; CLOCK_NEVER: never. */
+    usec_t hold_us;                   /* A publisher is held for a slow subscriber at most this long. */
+    struct siphash_key key;
+};
+void mqtt_config_default(struct mqtt_config *);
+
+#define MQTT_STATS(X)                                                                   \
+    X(connections, "Network Connections opened")                                        \
+    X(connects_accepted, "CONNECTs accepted")                                           \
+    X(connects_refused, "CONNECTs refused with a return code")                          \
+    X(takeovers, "connections closed because their client id connected again")          \
+    X(malformed, "connections closed for a malformed control packet")                   \
+    X(protocol_errors, "connections closed for a protocol error")                       \
+    X(packet_too_large, "connections closed for a control packet beyond the limit")     \
+    X(keep_alive_timeouts, "connections closed for silence")                            \
+    X(connect_timeouts, "connections closed without CONNECT in time")                   \
+    X(limit_refused, "requests refused at a limit")                                     \
+    X(publishes_in, "PUBLISHes from clients")                                           \
+    X(publishes_remote, "PUBLISHes from peers")                                         \
+    X(publishes_out, "PUBLISHes to clients")                                            \
+    X(bytes_in, "bytes from clients")                                                   \
+    X(bytes_out, "bytes to clients")                                                    \
+    X(dropped_qos0, "QoS 0 messages dropped at the limit of a queue")                   \
+    X(dropped_qos12, "QoS 1 and 2 messages dropped at the limit of a queue")            \
+    X(retained_set, "retained messages stored or replaced")                             \
+    X(retained_limit, "retained messages refused at the limit")                         \
+    X(wills_sent, "Will messages published")                                            \
+    X(subscribes, "Topic Filters subscribed")                                           \
+    X(unsubscribes, "Topic Filters unsubscribed")                                       \
+    X(held, "times a publisher was held back for a slow subscriber")
+STATS_DECLARE(mqtt, MQTT_STATS)
+
+struct mqtt_broker;
+struct mqtt_broker *mqtt_create(const struct mqtt_config *, usec_t now);
+void mqtt_destroy(struct mqtt_broker *);
+
+struct mqtt_origin {                  /* Where a client sits: for show, later for access control. */
+    struct ip_addr addr;
+    uint16_t tcp_port;
+    uint32_t ingress_port;
+    uint16_t vlan;
+};
+/* Opens; 0 at the limit.  'user' comes back in events. */
+mqtt_id mqtt_open(struct mqtt_broker *, const struct mqtt_origin *, uint32_t user, usec_t now);
+
+/* Bytes of the stream.  All are taken; MQTT_EV_CREDIT says when the window may open for them. */
+void mqtt_input(struct mqtt_broker *, mqtt_id, const void *, size_t, usec_t now);
+/* The Network Connection ended (FIN, RST, time-out): without DISCONNECT the Will is published. */
+void mqtt_closed(struct mqtt_broker *, mqtt_id, usec_t now);
+
+/* A message from a peer proxy: delivered here, stored if retained, never an MQTT_EV_PUBLISH. */
+struct mqtt_message {
+    struct slice topic;
+    struct mbuf *payload;             /* Borrowed, not NULL; referenced if kept. */
+    uint8_t qos;
+    bool retain;
+};
+void mqtt_publish_remote(struct mqtt_broker *, const struct mqtt_message *, usec_t now);
+
+enum mqtt_event_type {
+    MQTT_EV_CREDIT,                   /* 'n' more bytes of this connection are done with. */
+    MQTT_EV_CLOSE,                    /* Close after the output that is still to be taken; the id is
+                                       * gone once that is drained and mqtt_closed() was called. */
+    MQTT_EV_ABORT,                    /* Close at once, drop what is unsent. */
+    MQTT_EV_SUBSCRIBE,                /* 'filter' got its first local subscriber. */
+    MQTT_EV_UNSUBSCRIBE,              /* 'filter' lost its last local subscriber. */
+    MQTT_EV_PUBLISH,                  /* A local client (or its Will) published 'message'. */
+};
+struct mqtt_event {                   /* Slices and bodies are valid until the next call. */
+    enum mqtt_event_type type;
+    mqtt_id conn;
+    uint32_t user;
+    uint32_t n;
+    struct slice filter;
+    struct mqtt_message message;
+};
+bool mqtt_next_event(struct mqtt_broker *, struct mqtt_event *);
+
+/* Connections that have output and were not returned since: take it, or come back when the
+ * transport is writable. */
+bool mqtt_next_ready(struct mqtt_broker *, mqtt_id *, uint32_t *user);
+
+/* Next piece of output; 'room' bytes are a wish, one control packet may exceed it. */
+struct mqtt_output {
+    uint8_t head[72];                 /* Fixed and short variable headers, small packets whole. */
+    uint32_t head_n;
+    struct mbuf *extra;               /* Long variable header (topic), or NULL: owned by the receiver. */
+    struct mbuf *body;                /* Payload, or NULL: reference owned by the receiver. */
+    uint32_t body_off, body_n;
+};
+bool mqtt_next_output(struct mqtt_broker *, mqtt_id, uint32_t room, usec_t now,
+                      struct mqtt_output *);
+
+void mqtt_run(struct mqtt_broker *, usec_t now);
+usec_t mqtt_deadline(const struct mqtt_broker *);
+
+struct mqtt_session_info {            /* For show: slices are valid until a change. */
+    struct slice client_id, username;
+    mqtt_id conn;                     /* 0: not connected. */
+    struct mqtt_origin origin;
+    uint8_t protocol;                 /* 3, 4, 5. */
+    bool clean;
+    uint16_t keep_alive_s;
+    uint32_t n_subscriptions, n_queued, queued_bytes, n_inflight;
+    uint64_t publishes_in, publishes_out, dropped;
+};
+bool mqtt_walk_sessions(const struct mqtt_broker *, uint32_t *pos, struct mqtt_session_info *);
+struct mqtt_subscription_info {
+    struct slice filter, client_id;
+    uint8_t qos;                      /* Granted. */
+};
+/* Subscriptions of the session last returned by mqtt_walk_sessions() at '*session_pos'. */
+bool mqtt_walk_subscriptions(const struct mqtt_broker *, uint32_t session_pos, uint32_t *pos,
+                             struct mqtt_subscription_info *);
+struct mqtt_memory { uint32_t n_connections, n_sessions, n_subscriptions, n_retained; uint64_t bytes; };
+void mqtt_memory(const struct mqtt_broker *, struct mqtt_memory *);
+const struct mqtt_stats *mqtt_stats(const struct mqtt_broker *);
+
+#endif

@@ -1,0 +1,326 @@
+/* Copyright 2026 The ovs-mqtt-proxy authors.
+ * SPDX-License-Identifier: Apache-2.0 */
+/* The broker's insides, shared by the files of this directory only.
+ *
+ *    conn      a Network Connection: framing, what waits to be sent, one timer
+ *      |  ^
+ *      v  |    at most one of each for the other
+ *    session   a client identifier: subscriptions, queue, unfinished QoS 1 and 2, Will
+ *
+ * A conn without a session has not sent an acceptable CONNECT yet, or is closing; a session without
+ * a conn is stored.  Both are slab objects named by 32-bit indices.  What an idle client does not
+ * need hangs off pointers that are NULL meanwhile. */
+#ifndef MP_MQTT_PRIVATE_H
+#define MP_MQTT_PRIVATE_H 1
+
+#include "base/mem.h"
+#include "base/slab.h"
+#include "base/wheel.h"
+#include "mqtt/broker.h"
+#include "mqtt/retain.h"
+#include "topic/subtrie.h"
+#include "topic/topic.h"
+#include "wire/mqtt_pkt.h"
+
+/* A PUBLISH, immutable and shared by all queues and the retained store. */
+struct mqtt_msg {
+    struct mbuf *payload;
+    usec_t expires_at;                /* Message Expiry Interval of 5.0, else CLOCK_NEVER. */
+    uint32_t n_refs;
+    uint32_t props_n;                 /* Properties of 5.0 that are passed on, after the topic. */
+    uint16_t topic_n;
+    uint8_t qos;
+    bool retain;
+    uint8_t bytes[];
+};
+struct mqtt_msg *mqtt_msg_create(struct slice topic, struct slice props, struct mbuf *payload);
+struct mqtt_msg *mqtt_msg_ref(struct mqtt_msg *);
+void mqtt_msg_unref(struct mqtt_msg *);             /* Accepts NULL. */
+struct slice mqtt_msg_topic(const struct mqtt_msg *);
+struct slice mqtt_msg_props(const struct mqtt_msg *);
+uint32_t mqtt_msg_size(const struct mqtt_msg *);    /* What it counts for in limits of bytes. */
+
+/* One message on its way to one client: queued, or sent and not acknowledged. */
+enum {
+    MQTT_ENTRY_RETAIN = 1 << 0,       /* Goes out with RETAIN set. */
+    MQTT_ENTRY_REPLAY = 1 << 1,       /* A retained message that answers a SUBSCRIBE. */
+    MQTT_ENTRY_SENT = 1 << 2,         /* On this Network Connection; counts against the window. */
+    MQTT_ENTRY_RELEASED = 1 << 3,     /* PUBREC came: PUBREL instead of the message, msg NULL. */
+};
+struct mqtt_entry {
+    struct mqtt_msg *msg;
+    uint32_t next;
+    uint32_t seq;                     /* Order of arrival over both queues of a session. */
+    uint32_t sub_ids;                 /* List of Subscription Identifiers (struct mqtt_sub_id). */
+    uint16_t packet_id;
+    uint8_t qos;
+    uint8_t flags;
+};
+struct mqtt_sub_id {
+    uint32_t next;
+    uint32_t id;
+};
+struct mqtt_list {                    /* Of entries. */
+    uint32_t head, tail, n;
+};
+
+/* Retained messages that answer a SUBSCRIBE have a queue of their own, because they are there
+ * already and may be more than the limit for what is yet to come. */
+enum mqtt_queue { MQTT_QUEUE_QOS0, MQTT_QUEUE_QOS12, MQTT_QUEUE_REPLAY, MQTT_N_QUEUES };
+
+/* What a session has under way.  Exists while there is anything in it. */
+struct mqtt_flow {
+    struct mqtt_list waiting[MQTT_N_QUEUES];        /* 'seq' says which head is first. */
+    struct mqtt_list sent;            /* QoS 1 and 2, in the order of packet identifiers. */
+    uint32_t seq;
+    uint32_t bytes;                   /* Of the messages that wait, retained ones aside. */
+    uint32_t n_window;                /* Entries with MQTT_ENTRY_SENT. */
+    uint32_t resend;                  /* First entry of 'sent' to be sent again, or none. */
+    uint32_t holds;                   /* Publishers held for this session (struct mqtt_hold). */
+    usec_t progress_at;               /* The transport last took something. */
+    uint16_t *in_ids;                 /* QoS 2 received and not released: sorted. */
+    uint32_t n_in_ids, allocated_in_ids;
+};
+
+struct mqtt_names {                   /* Client identifier, then user name. */
+    uint16_t client_id_n, username_n;
+    uint8_t bytes[];
+};
+
+struct mqtt_subs {                    /* Filters: 2 bytes of length, then the bytes; packed. */
+    uint32_t n, size, allocated;
+    uint8_t bytes[];
+};
+
+struct mqtt_will {
+    struct mqtt_msg *msg;
+    uint32_t delay_s;
+};
+
+enum {
+    MQTT_SESSION_CLEAN = 1 << 0,      /* Ends with its Network Connection. */
+    MQTT_SESSION_SEEN = 1 << 1,       /* Scratch of routing: met in this set of matches. */
+};
+struct mqtt_session {
+    struct mqtt_names *names;
+    struct mqtt_subs *subs;
+    struct mqtt_will *will;
+    struct mqtt_flow *flow;
+    uint64_t publishes_in, publishes_out, dropped;
+    uint32_t hash_next;
+    uint32_t conn;
+    struct wheel_node timer;          /* Expiry, delay of the Will; only while not connected. */
+    uint32_t timer_due;
+    uint32_t expiry_s;                /* After the connection; UINT32_MAX: never. */
+    uint32_t parted_s;                /* When that ended: seconds since the broker was created. */
+    uint16_t next_packet_id;
+    uint8_t version;
+    uint8_t flags;
+};
+
+enum mqtt_conn_state {
+    MQTT_CONN_NEW,                    /* No CONNECT yet. */
+    MQTT_CONN_UP,
+    MQTT_CONN_CLOSING,                /* MQTT_EV_CLOSE or _ABORT was said: input is ignored. */
+    MQTT_CONN_LINGERING,              /* mqtt_closed() came before the last output was taken. */
+};
+enum {
+    MQTT_CONN_READY = 1 << 0,         /* In the ready ring. */
+};
+struct mqtt_ctl {                     /* Control packets other than PUBLISH that wait to leave. */
+    uint32_t size, allocated;
+    uint8_t bytes[];
+};
+struct mqtt_v5;
+struct mqtt_conn {
+    struct wire_mqtt_framer *rx;      /* NULL between control packets. */
+    struct mqtt_ctl *ctl;             /* NULL when empty. */
+    struct mqtt_v5 *v5;               /* What only 5.0 has, else NULL. */
+    uint32_t user;
+    uint32_t session;
+    struct wheel_node timer;
+    uint32_t timer_due;
+    uint32_t heard_ms;                /* Last input: milliseconds since the broker was created. */
+    uint32_t hold;                    /* Credit that is held back (struct mqtt_hold), or none. */
+    uint16_t keep_alive_s;            /* In force; 0: none. */
+    uint8_t version;                  /* 0 before CONNECT. */
+    uint8_t state : 4, flags : 4;
+    struct mqtt_origin origin;
+};
+
+/* A million idle clients: (88 + 88) MB, and names and filters. */
+_Static_assert(sizeof(struct mqtt_conn) <= 88, "struct mqtt_conn has grown");
+_Static_assert(sizeof(struct mqtt_session) <= 88, "struct mqtt_session has grown");
+_Static_assert(sizeof(struct mqtt_entry) <= 24, "struct mqtt_entry has grown");
+
+/* Credit held back: for a slow subscriber ('session'), or because the client does not read what we
+ * answer ('for_ctl'). */
+struct mqtt_hold {
+    usec_t until_at;
+    uint32_t conn, session, credit;
+    uint32_t prev, next;              /* All that have a session, in the order of 'until_at'. */
+    uint32_t s_prev, s_next;          /* Of the same session. */
+    bool for_ctl;
+};
+
+struct mqtt_queued_event {
+    enum mqtt_event_type type;
+    mqtt_id conn;
+    uint32_t user, n;
+    struct mqtt_msg *msg;
+    uint8_t *filter;
+};
+
+struct mqtt_broker {
+    struct mqtt_config config;        /* username and password are copies. */
+    struct mqtt_stats stats;
+    usec_t created_at;
+
+    struct slab conns, sessions, entries, sub_ids, holds;
+    uint32_t *generations;            /* By conn index; 0: not open. */
+    size_t n_generations;
+    uint32_t last_generation;
+    uint64_t n_assigned_ids;
+
+    uint32_t *buckets;                /* Client identifier to session. */
+    uint32_t n_buckets;
+
+    struct wheel conn_wheel, session_wheel;
+    uint32_t first_hold, last_hold;
+    uint32_t congested;               /* Scratch: session that the publisher at work waits for. */
+
+    struct subtrie *subs;
+    struct subtrie_set matches;       /* Scratch. */
+    struct mqtt_retained *retained;
+    uint32_t n_subscriptions;
+    uint64_t heap_bytes;              /* Of names, filters, flows. */
+
+    struct mqtt_queued_event *events; /* Ring; size a power of two. */
+    uint32_t first_event, n_events, allocated_events;
+    struct mqtt_queued_event current; /* What the last event borrows from. */
+    mqtt_id *ready;                   /* Ring likewise. */
+    uint32_t first_ready, n_ready, allocated_ready;
+};
+
+static inline struct mqtt_conn *
+mqtt_conn_at(const struct mqtt_broker *b, uint32_t idx)
+{
+    return slab_at(&b->conns, idx);
+}
+
+static inline struct mqtt_session *
+mqtt_session_at(const struct mqtt_broker *b, uint32_t idx)
+{
+    return slab_at(&b->sessions, idx);
+}
+
+static inline struct mqtt_entry *
+mqtt_entry_at(const struct mqtt_broker *b, uint32_t idx)
+{
+    return slab_at(&b->entries, idx);
+}
+
+/* queue.c: what the caller pulls. */
+void mqtt_push_event(struct mqtt_broker *, const struct mqtt_queued_event *);
+void mqtt_push_filter_event(struct mqtt_broker *, enum mqtt_event_type, struct slice filter);
+void mqtt_push_publish_event(struct mqtt_broker *, uint32_t conn, struct mqtt_msg *);
+void mqtt_push_ready(struct mqtt_broker *, uint32_t conn);
+void mqtt_queues_uninit(struct mqtt_broker *);
+
+/* conn.c: life and death of Network Connections. */
+mqtt_id mqtt_conn_id(const struct mqtt_broker *, uint32_t conn);
+uint32_t mqtt_conn_find(const struct mqtt_broker *, mqtt_id);       /* None: gone. */
+struct writer mqtt_ctl_begin(struct mqtt_broker *, uint32_t conn, uint32_t room);
+void mqtt_ctl_end(struct mqtt_broker *, uint32_t conn, const struct writer *);
+enum mqtt_ending { MQTT_END_CLOSE, MQTT_END_ABORT };
+/* Ends a connection on our initiative: tells a 5.0 client why (unless 'reason' is 0), parts it from
+ * its session (the Will is published unless it was dropped before), says CLOSE or ABORT. */
+void mqtt_conn_end(struct mqtt_broker *, uint32_t conn, enum mqtt_ending, uint8_t reason,
+                   usec_t now);
+void mqtt_conn_expired(struct mqtt_broker *, uint32_t conn, usec_t now);
+void mqtt_conn_arm_keep_alive(struct mqtt_broker *, uint32_t conn, usec_t now);
+void mqtt_conn_drained(struct mqtt_broker *, uint32_t conn);    /* All output was taken. */
+void mqtt_conn_free(struct mqtt_broker *, uint32_t conn);
+
+/* hold.c: delayed credit. */
+void mqtt_credit(struct mqtt_broker *, uint32_t conn, uint32_t n, usec_t now);
+void mqtt_hold_release_session(struct mqtt_broker *, uint32_t session, usec_t now);
+void mqtt_hold_ctl_drained(struct mqtt_broker *, uint32_t conn, usec_t now);
+void mqtt_hold_expire(struct mqtt_broker *, usec_t now);
+usec_t mqtt_hold_deadline(const struct mqtt_broker *);
+bool mqtt_hold_waits(const struct mqtt_broker *, uint32_t conn);    /* For a subscriber? */
+void mqtt_hold_free(struct mqtt_broker *, uint32_t conn);           /* The connection ends. */
+
+/* session.c: client identifiers and their subscriptions. */
+uint32_t mqtt_session_find(const struct mqtt_broker *, struct slice client_id);
+uint32_t mqtt_session_create(struct mqtt_broker *, struct slice client_id, struct slice username);
+void mqtt_session_rename_user(struct mqtt_broker *, uint32_t session, struct slice username);
+void mqtt_session_end(struct mqtt_broker *, uint32_t session, usec_t now);
+void mqtt_session_detach(struct mqtt_broker *, uint32_t session, usec_t now);
+void mqtt_session_expired(struct mqtt_broker *, uint32_t session, usec_t now);
+struct slice mqtt_session_client_id(const struct mqtt_session *);
+enum mqtt_subscribed { MQTT_SUBSCRIBED_NEW, MQTT_SUBSCRIBED_AGAIN, MQTT_SUBSCRIBED_LIMIT };
+enum mqtt_subscribed mqtt_session_subscribe(struct mqtt_broker *, uint32_t session,
+                                            struct slice filter, uint32_t value);
+bool mqtt_session_unsubscribe(struct mqtt_broker *, uint32_t session, struct slice filter);
+/* Takes one filter; '*pos' starts at 0. */
+bool mqtt_subs_next(const struct mqtt_subs *, uint32_t *pos, struct slice *filter);
+void mqtt_session_drop_will(struct mqtt_broker *, uint32_t session);
+
+/* flow.c: the queue and the window of one session. */
+struct mqtt_flow *mqtt_flow_get(struct mqtt_broker *, struct mqtt_session *, usec_t now);
+uint32_t mqtt_flow_n_waiting(const struct mqtt_flow *);             /* Accepts NULL. */
+void mqtt_flow_trim(struct mqtt_broker *, struct mqtt_session *);   /* Frees an empty one. */
+void mqtt_flow_free(struct mqtt_broker *, struct mqtt_session *);
+enum mqtt_put { MQTT_PUT_QUEUED, MQTT_PUT_DROPPED };
+struct mqtt_delivery {                /* How a message goes to one session. */
+    struct mqtt_msg *msg;
+    uint32_t sub_ids;                 /* Ownership passes. */
+    uint8_t qos;
+    uint8_t flags;                    /* MQTT_ENTRY_RETAIN, MQTT_ENTRY_REPLAY. */
+};
+enum mqtt_put mqtt_flow_put(struct mqtt_broker *, uint32_t session, const struct mqtt_delivery *,
+                            usec_t now);
+bool mqtt_flow_is_congested(const struct mqtt_broker *, const struct mqtt_flow *);
+bool mqtt_flow_has_drained(const struct mqtt_broker *, const struct mqtt_flow *);
+/* The entry to be sent next, or none; it stays where it is until mqtt_flow_sent() or _discard(). */
+uint32_t mqtt_flow_peek(const struct mqtt_broker *, const struct mqtt_session *, uint32_t window);
+/* A packet identifier for an entry that has none. */
+void mqtt_flow_number(struct mqtt_session *, struct mqtt_entry *);
+void mqtt_flow_sent(struct mqtt_broker *, struct mqtt_session *, uint32_t entry, usec_t now);
+void mqtt_flow_discard(struct mqtt_broker *, struct mqtt_session *, uint32_t entry);
+void mqtt_flow_resume(struct mqtt_broker *, struct mqtt_session *); /* A new connection. */
+void mqtt_flow_park(struct mqtt_broker *, struct mqtt_session *);   /* No connection any more. */
+/* Acknowledgements; false: no such packet identifier. */
+bool mqtt_flow_acked(struct mqtt_broker *, struct mqtt_session *, enum mqtt_packet_type,
+                     const struct wire_mqtt_ack *);
+void mqtt_sub_ids_free(struct mqtt_broker *, uint32_t list);
+
+/* inbound.c: QoS 2 packet identifiers that a client has not released. */
+enum mqtt_inbound { MQTT_INBOUND_NEW, MQTT_INBOUND_DUPLICATE, MQTT_INBOUND_LIMIT };
+enum mqtt_inbound mqtt_inbound_put(struct mqtt_broker *, struct mqtt_session *, uint16_t id,
+                                   usec_t now);
+bool mqtt_inbound_release(struct mqtt_broker *, struct mqtt_session *, uint16_t id);
+
+/* Handlers of control packets: 0, or the enum mqtt_reason for which the connection ends. */
+uint8_t mqtt_handle_connect(struct mqtt_broker *, uint32_t conn, const struct wire_mqtt_frame *,
+                            usec_t now);
+uint8_t mqtt_handle_publish(struct mqtt_broker *, uint32_t conn, const struct wire_mqtt_frame *,
+                            usec_t now);
+uint8_t mqtt_handle_ack(struct mqtt_broker *, uint32_t conn, const struct wire_mqtt_frame *,
+                        usec_t now);
+uint8_t mqtt_handle_subscribe(struct mqtt_broker *, uint32_t conn, const struct wire_mqtt_frame *,
+                              usec_t now);
+uint8_t mqtt_handle_unsubscribe(struct mqtt_broker *, uint32_t conn,
+                                const struct wire_mqtt_frame *, usec_t now);
+uint8_t mqtt_handle_disconnect(struct mqtt_broker *, uint32_t conn,
+                               const struct wire_mqtt_frame *, usec_t now);
+uint8_t mqtt_reason_of(enum wire_mqtt_result);
+
+/* publish.c: to whom a message goes.  'from': session of the publisher, or none. */
+void mqtt_publish(struct mqtt_broker *, struct mqtt_msg *, uint32_t from, usec_t now);
+/* A message of a local client or its Will: stored if retained, delivered, told to the caller. */
+void mqtt_publish_local(struct mqtt_broker *, struct mqtt_msg *, uint32_t conn, uint32_t from,
+                        usec_t now);
+
+#endif

@@ -1,0 +1,248 @@
+/* Copyright 2026 The ovs-mqtt-proxy authors.
+ * SPDX-License-Identifier: Apache-2.0 */
+/* PUBLISH and its acknowledgements, and the way of a message to the sessions that want it. */
+#include "mqtt/private.h"
+
+#define NO_PROPS ((struct slice) { NULL, 0 })
+
+/* What the broker keeps with a subscription in the trie: options and Subscription Identifier. */
+#define VALUE_QOS(VALUE) ((uint8_t) ((VALUE) & MQTT_SUB_QOS))
+
+/* Shell sort by subscriber: rarely needed, and without libc's qsort() it stays pure. */
+static void
+sort_matches(struct subtrie_entry *e, size_t n)
+{
+    for (size_t gap = n / 2; gap; gap /= 2) {
+        for (size_t i = gap; i < n; i++) {
+            struct subtrie_entry x = e[i];
+            size_t j = i;
+
+            for (; j >= gap && e[j - gap].subscriber > x.subscriber; j -= gap) {
+                e[j] = e[j - gap];
+            }
+            e[j] = x;
+        }
+    }
+}
+
+/* Does any session match by more than one filter? */
+static bool
+has_overlaps(struct mqtt_broker *b)
+{
+    const struct subtrie_entry *e = b->matches.entries;
+    bool found = false;
+
+    for (size_t i = 0; i < b->matches.n; i++) {
+        struct mqtt_session *s = mqtt_session_at(b, e[i].subscriber);
+
+        found = found || s->flags & MQTT_SESSION_SEEN;
+        s->flags |= MQTT_SESSION_SEEN;
+    }
+    for (size_t i = 0; i < b->matches.n; i++) {
+        mqtt_session_at(b, e[i].subscriber)->flags &= (uint8_t) ~MQTT_SESSION_SEEN;
+    }
+    return found;
+}
+
+/* Queues one copy for a session whose matching filters are 'e' to 'e + n'. */
+static void
+deliver(struct mqtt_broker *b, struct mqtt_msg *msg, const struct subtrie_entry *e, size_t n,
+        usec_t now)
+{
+    struct mqtt_session *s = mqtt_session_at(b, e->subscriber);
+    struct mqtt_delivery d = { .msg = msg };
+
+    for (size_t i = 0; i < n; i++) {
+        d.qos = MP_MAX(d.qos, VALUE_QOS(e[i].value));   /* [MQTT-3.3.5-1] */
+    }
+    d.qos = MP_MIN(d.qos, msg->qos);
+    if (!s->conn && !d.qos) {
+        return;
+    }
+    mqtt_flow_put(b, e->subscriber, &d, now);
+    if (s->conn) {
+        mqtt_push_ready(b, s->conn);
+        if (mqtt_flow_is_congested(b, s->flow)
+            && now - s->flow->progress_at <= b->config.hold_us) {
+            b->congested = e->subscriber;
+        }
+    }
+}
+
+void
+mqtt_publish(struct mqtt_broker *b, struct mqtt_msg *msg, uint32_t from, usec_t now)
+{
+    const struct subtrie_entry *e;
+    bool is_sorted;
+
+    (void) from;
+    b->matches.n = 0;
+    subtrie_match(b->subs, mqtt_msg_topic(msg), &b->matches);
+    is_sorted = has_overlaps(b);
+    if (is_sorted) {
+        sort_matches(b->matches.entries, b->matches.n);
+    }
+    e = b->matches.entries;
+    for (size_t i = 0; i < b->matches.n; ) {
+        size_t n = 1;
+
+        while (is_sorted && i + n < b->matches.n && e[i + n].subscriber == e[i].subscriber) {
+            n++;
+        }
+        deliver(b, msg, &e[i], n, now);
+        i += n;
+    }
+}
+
+/* [MQTT-3.3.1-5], [MQTT-3.3.1-6], [MQTT-3.3.1-7]. */
+static void
+retain(struct mqtt_broker *b, struct mqtt_msg *msg)
+{
+    if (!msg->payload->size) {
+        mqtt_retained_remove(b->retained, mqtt_msg_topic(msg));
+    } else if (mqtt_retained_put(b->retained, msg)) {
+        b->stats.retained_set++;
+    } else {
+        b->stats.retained_limit++;
+    }
+}
+
+void
+mqtt_publish_local(struct mqtt_broker *b, struct mqtt_msg *msg, uint32_t conn, uint32_t from,
+                   usec_t now)
+{
+    if (msg->retain) {
+        retain(b, msg);
+    }
+    mqtt_publish(b, msg, from, now);
+    mqtt_push_publish_event(b, conn, msg);
+}
+
+static bool
+topic_is_acceptable(const struct mqtt_broker *b, struct slice topic)
+{
+    return topic_name_is_valid(topic) && topic_n_levels(topic) <= b->config.max_topic_levels;
+}
+
+void
+mqtt_publish_remote(struct mqtt_broker *b, const struct mqtt_message *message, usec_t now)
+{
+    struct mqtt_msg *msg;
+
+    b->stats.publishes_remote++;
+    if (!topic_is_acceptable(b, message->topic)) {
+        b->stats.limit_refused++;
+        return;
+    }
+    msg = mqtt_msg_create(message->topic, NO_PROPS, message->payload);
+    msg->qos = message->qos;
+    msg->retain = message->retain;
+    if (msg->retain) {
+        retain(b, msg);
+    }
+    mqtt_publish(b, msg, SLAB_NONE, now);
+    mqtt_msg_unref(msg);
+}
+
+static void
+put_ack(struct mqtt_broker *b, uint32_t conn, enum mqtt_packet_type type,
+        const struct wire_mqtt_ack *ack)
+{
+    struct writer w = mqtt_ctl_begin(b, conn, 5);
+
+    wire_mqtt_put_ack(&w, type, mqtt_conn_at(b, conn)->version, ack->packet_id, ack->reason);
+    mqtt_ctl_end(b, conn, &w);
+}
+
+/* Clients have no business in the broker's own tree: acknowledged and not passed on. */
+static bool
+is_reserved_topic(struct slice topic)
+{
+    return topic.n >= 4 && !memcmp(topic.p, "$SYS", 4) && (topic.n == 4 || topic.p[4] == '/');
+}
+
+static void
+take_message(struct mqtt_broker *b, uint32_t conn, const struct wire_mqtt_frame *frame,
+             const struct wire_mqtt_publish *p, usec_t now)
+{
+    struct mbuf *payload = frame->payload ? mbuf_ref(frame->payload)
+                           : mbuf_copy(p->payload.p, p->payload.n);
+    struct mqtt_msg *msg = mqtt_msg_create(p->topic, NO_PROPS, payload);
+
+    mbuf_unref(payload);
+    msg->qos = p->qos;
+    msg->retain = p->retain;
+    mqtt_publish_local(b, msg, conn, mqtt_conn_at(b, conn)->session, now);
+    mqtt_msg_unref(msg);
+}
+
+uint8_t
+mqtt_handle_publish(struct mqtt_broker *b, uint32_t conn, const struct wire_mqtt_frame *frame,
+                    usec_t now)
+{
+    const struct mqtt_conn *c = mqtt_conn_at(b, conn);
+    struct mqtt_session *s = mqtt_session_at(b, c->session);
+    struct wire_mqtt_publish p;
+    enum wire_mqtt_result result = wire_mqtt_decode_publish(frame, c->version, &p);
+    struct wire_mqtt_ack ack = { .packet_id = p.packet_id };
+    bool is_new = true;
+
+    if (result != WIRE_MQTT_DONE) {
+        return mqtt_reason_of(result);
+    }
+    if (!topic_is_acceptable(b, p.topic)) {
+        return MQTT_REASON_BAD_TOPIC;
+    }
+    if (p.qos == 2) {
+        switch (mqtt_inbound_put(b, s, p.packet_id, now)) {
+        case MQTT_INBOUND_NEW: break;
+        case MQTT_INBOUND_DUPLICATE: is_new = false; break;
+        case MQTT_INBOUND_LIMIT:
+            b->stats.limit_refused++;
+            return MQTT_REASON_RECEIVE_MAXIMUM_EXCEEDED;
+        }
+    }
+    b->stats.publishes_in++;
+    s->publishes_in++;
+    if (is_new && !is_reserved_topic(p.topic)) {
+        take_message(b, conn, frame, &p, now);
+    }
+    if (p.qos) {
+        put_ack(b, conn, p.qos == 1 ? MQTT_PUBACK : MQTT_PUBREC, &ack);
+    }
+    return 0;
+}
+
+uint8_t
+mqtt_handle_ack(struct mqtt_broker *b, uint32_t conn, const struct wire_mqtt_frame *frame,
+                usec_t now)
+{
+    const struct mqtt_conn *c = mqtt_conn_at(b, conn);
+    struct mqtt_session *s = mqtt_session_at(b, c->session);
+    struct wire_mqtt_ack ack;
+    enum wire_mqtt_result result = wire_mqtt_decode_ack(frame, c->version, &ack);
+    struct wire_mqtt_ack answer;
+    bool is_known;
+
+    (void) now;
+    if (result != WIRE_MQTT_DONE) {
+        return mqtt_reason_of(result);
+    }
+    answer = (struct wire_mqtt_ack) { .packet_id = ack.packet_id };
+    if (frame->type == MQTT_PUBREL) {
+        is_known = mqtt_inbound_release(b, s, ack.packet_id);
+        answer.reason = is_known ? 0 : MQTT_REASON_PACKET_ID_NOT_FOUND;
+        put_ack(b, conn, MQTT_PUBCOMP, &answer);
+        return 0;
+    }
+    is_known = mqtt_flow_acked(b, s, frame->type, &ack);
+    if (frame->type == MQTT_PUBREC && ack.reason < 0x80) {
+        /* An unknown one as well: else the client would wait for ever. */
+        answer.reason = is_known ? 0 : MQTT_REASON_PACKET_ID_NOT_FOUND;
+        put_ack(b, conn, MQTT_PUBREL, &answer);
+    }
+    if (s->flow) {
+        mqtt_push_ready(b, conn);     /* The window may have opened. */
+    }
+    return 0;
+}

@@ -1,0 +1,107 @@
+/* Copyright 2026 The ovs-mqtt-proxy authors.
+ * SPDX-License-Identifier: Apache-2.0 */
+/* What an operator may see: sessions, subscriptions, memory, counters.  Changes nothing. */
+#include "mqtt/private.h"
+
+static uint32_t
+first_from_bucket(const struct mqtt_broker *b, uint64_t bucket)
+{
+    while (bucket < b->n_buckets && !b->buckets[bucket]) {
+        bucket++;
+    }
+    return bucket < b->n_buckets ? b->buckets[bucket] : SLAB_NONE;
+}
+
+/* The session after 'idx' in the order of the table. */
+static uint32_t
+next_session(const struct mqtt_broker *b, uint32_t idx)
+{
+    const struct mqtt_session *s;
+    struct slice client_id;
+
+    if (!idx) {
+        return first_from_bucket(b, 0);
+    }
+    s = mqtt_session_at(b, idx);
+    if (s->hash_next) {
+        return s->hash_next;
+    }
+    client_id = mqtt_session_client_id(s);
+    return first_from_bucket(b, (siphash(&b->config.key, client_id.p, client_id.n)
+                                 & (b->n_buckets - 1)) + 1);
+}
+
+bool
+mqtt_walk_sessions(const struct mqtt_broker *b, uint32_t *pos, struct mqtt_session_info *info)
+{
+    const struct mqtt_session *s;
+
+    *pos = next_session(b, *pos);
+    if (!*pos) {
+        return false;
+    }
+    s = mqtt_session_at(b, *pos);
+    *info = (struct mqtt_session_info) {
+        .client_id = mqtt_session_client_id(s),
+        .username = { s->names->bytes + s->names->client_id_n, s->names->username_n },
+        .protocol = s->version,
+        .clean = s->flags & MQTT_SESSION_CLEAN,
+        .n_subscriptions = s->subs ? s->subs->n : 0,
+        .n_queued = mqtt_flow_n_waiting(s->flow),
+        .queued_bytes = s->flow ? s->flow->bytes : 0,
+        .n_inflight = s->flow ? s->flow->sent.n : 0,
+        .publishes_in = s->publishes_in,
+        .publishes_out = s->publishes_out,
+        .dropped = s->dropped,
+    };
+    if (s->conn) {
+        const struct mqtt_conn *c = mqtt_conn_at(b, s->conn);
+
+        info->conn = mqtt_conn_id(b, s->conn);
+        info->origin = c->origin;
+        info->keep_alive_s = c->keep_alive_s;
+    }
+    return true;
+}
+
+bool
+mqtt_walk_subscriptions(const struct mqtt_broker *b, uint32_t session_pos, uint32_t *pos,
+                        struct mqtt_subscription_info *info)
+{
+    const struct mqtt_session *s = mqtt_session_at(b, session_pos);
+    const struct subtrie_entry *e;
+
+    if (!mqtt_subs_next(s->subs, pos, &info->filter)) {
+        return false;
+    }
+    e = subtrie_find(b->subs, info->filter, session_pos);
+    info->client_id = mqtt_session_client_id(s);
+    info->qos = (uint8_t) (e->value & MQTT_SUB_QOS);
+    return true;
+}
+
+/* Bodies that only queues refer to, and packets that are incomplete, are not in it: they would have
+ * to be counted by a walk. */
+void
+mqtt_memory(const struct mqtt_broker *b, struct mqtt_memory *memory)
+{
+    *memory = (struct mqtt_memory) {
+        .n_connections = b->conns.n,
+        .n_sessions = b->sessions.n,
+        .n_subscriptions = b->n_subscriptions,
+        .n_retained = mqtt_retained_n(b->retained),
+        .bytes = sizeof *b + slab_bytes(&b->conns) + slab_bytes(&b->sessions)
+                 + slab_bytes(&b->entries) + slab_bytes(&b->sub_ids) + slab_bytes(&b->holds)
+                 + b->n_generations * sizeof *b->generations
+                 + b->n_buckets * sizeof *b->buckets + b->heap_bytes + subtrie_bytes(b->subs)
+                 + mqtt_retained_memory(b->retained)
+                 + b->allocated_events * sizeof *b->events
+                 + b->allocated_ready * sizeof *b->ready,
+    };
+}
+
+const struct mqtt_stats *
+mqtt_stats(const struct mqtt_broker *b)
+{
+    return &b->stats;
+}

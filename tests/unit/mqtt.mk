@@ -1,0 +1,29 @@
+# Copyright 2026 The ovs-mqtt-proxy authors.
+# SPDX-License-Identifier: Apache-2.0
+#
+# Unit tests of src/mqtt, and of MQTT's part of src/wire.
+
+MQTT_TEST_LIBS = src/mqtt/libmqtt.a src/topic/libtopic.a src/wire/libwire.a src/base/libbase.a
+
+check_PROGRAMS += tests/unit/test-mqtt-wire
+TESTS += tests/unit/test-mqtt-wire
+tests_unit_test_mqtt_wire_SOURCES = tests/unit/test-mqtt-wire.c tests/unit/tap.h
+tests_unit_test_mqtt_wire_LDADD = src/wire/libwire.a src/base/libbase.a
+
+check_PROGRAMS += tests/unit/test-mqtt-dialogue
+TESTS += tests/unit/test-mqtt-dialogue
+tests_unit_test_mqtt_dialogue_SOURCES = tests/unit/test-mqtt-dialogue.c \
+	tests/unit/mqtt-script.h tests/unit/tap.h
+tests_unit_test_mqtt_dialogue_LDADD = $(MQTT_TEST_LIBS)
+
+check_PROGRAMS += tests/unit/test-mqtt-qos
+TESTS += tests/unit/test-mqtt-qos
+tests_unit_test_mqtt_qos_SOURCES = tests/unit/test-mqtt-qos.c \
+	tests/unit/mqtt-script.h tests/unit/tap.h
+tests_unit_test_mqtt_qos_LDADD = $(MQTT_TEST_LIBS)
+
+check_PROGRAMS += tests/unit/test-mqtt-limits
+TESTS += tests/unit/test-mqtt-limits
+tests_unit_test_mqtt_limits_SOURCES = tests/unit/test-mqtt-limits.c \
+	tests/unit/mqtt-script.h tests/unit/tap.h
+tests_unit_test_mqtt_limits_LDADD = $(MQTT_TEST_LIBS)

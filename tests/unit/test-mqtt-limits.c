@@ -1,0 +1,446 @@
+/* Copyright 2026 The ovs-mqtt-proxy authors.
+ * SPDX-License-Identifier: Apache-2.0 */
+/* The broker at its limits: each one at the limit and one beyond, with its counter; slow and stuck
+ * subscribers; what memory is shared and what comes back. */
+#include "unit/mqtt-script.h"
+
+static struct script_conn *
+conn(struct script *t, const char *name)
+{
+    return script_conn(t, name);
+}
+
+static void
+lines(struct script *t, const char *format, int n)
+{
+    char text[512];
+
+    snprintf(text, sizeof text, format, n, n);
+    script_lines(t, text);
+}
+
+static void
+test_packet_size(void)
+{
+    struct mqtt_config config;
+    struct script t;
+
+    mqtt_config_default(&config);
+    config.max_packet_size = 200;
+    script_begin(&t, "packet size", &config);
+    script_lines(&t,
+                 "c1 > CONNECT id=a\n"
+                 "c1 < CONNACK 0 0\n"
+                 "c1 > SUBSCRIBE id=1 t\n"
+                 "c1 < SUBACK id=1 0\n"
+                 "c1 >> PUBLISH t size=194\n"
+                 "c1 < PUBLISH t size=194\n"
+                 "c1 > PUBLISH t size=194\n"
+                 "c1 < PUBLISH t size=194\n"
+                 "c1 > hex 30c601\n"
+                 "c1 closed\n");
+    is_int(mqtt_stats(t.b)->packet_too_large, 1,
+           "a packet beyond the limit is refused when its fixed header is seen");
+    script_end(&t);
+}
+
+static void
+test_tables(void)
+{
+    struct mqtt_origin origin = { .tcp_port = 1 };
+    struct mqtt_config config;
+    struct script t;
+    mqtt_id a, b;
+
+    mqtt_config_default(&config);
+    config.max_connections = 2;
+    script_begin(&t, "connections", &config);
+    a = mqtt_open(t.b, &origin, 0, t.now);
+    b = mqtt_open(t.b, &origin, 0, t.now);
+    ok(a && b && a != b, "connections up to the limit");
+    is_int(mqtt_open(t.b, &origin, 0, t.now), 0, "one connection more is refused");
+    is_int(mqtt_stats(t.b)->limit_refused, 1, "and counted");
+    mqtt_closed(t.b, a, t.now);
+    ok(mqtt_open(t.b, &origin, 0, t.now) != a, "a place is used again under another id");
+    mqtt_input(t.b, a, "\xc0\0", 2, t.now);
+    mqtt_closed(t.b, a, t.now);
+    pass("an id that is gone is ignored");
+    script_end(&t);
+
+    mqtt_config_default(&config);
+    config.max_subscriptions = 3;
+    config.max_topic_levels = 4;
+    config.max_retained = 2;
+    config.max_retained_bytes = 300;
+    script_begin(&t, "tables", &config);
+    script_lines(&t,
+                 "c1 > CONNECT id=a\n"
+                 "c1 < CONNACK 0 0\n"
+                 "c1 > SUBSCRIBE id=1 t/1 t/2 t/3 t/4\n"
+                 "c1 < SUBACK id=1 0 0 0 0x80\n"
+                 "c1 > SUBSCRIBE id=1 t/2\n"
+                 "c1 < SUBACK id=1 0\n"
+                 "c1 > UNSUBSCRIBE id=1 t/1\n"
+                 "c1 < UNSUBACK id=1\n"
+                 "c1 > SUBSCRIBE id=1 a/b/c/d/e\n"
+                 "c1 < SUBACK id=1 0x80\n"
+                 "c1 > SUBSCRIBE id=1 a/b/c/d\n"
+                 "c1 < SUBACK id=1 0\n"
+                 "c1 > PUBLISH a/b/c/d x\n"
+                 "c1 < PUBLISH a/b/c/d x\n");
+    is_int(mqtt_stats(t.b)->limit_refused, 2, "filters beyond the limits are counted");
+    script_lines(&t,
+                 "c1 > PUBLISH r/1 retain x\n"
+                 "c1 > PUBLISH r/2 retain x\n"
+                 "c1 > PUBLISH r/3 retain x\n"
+                 "c1 > PUBLISH r/2 retain size=280\n"
+                 "c1 > PUBLISH r/1 retain size=280\n"
+                 "c1 > UNSUBSCRIBE id=1 t/2 t/3 a/b/c/d\n"
+                 "c1 < UNSUBACK id=1\n"
+                 "c1 > SUBSCRIBE id=1 r/+\n"
+                 "c1 < SUBACK id=1 0\n"
+                 "c1 < PUBLISH r/2 retain size=280\n"
+                 "c1 < PUBLISH r/1 retain x\n");
+    is_int(mqtt_stats(t.b)->retained_set, 3, "retained messages within the limits are stored");
+    is_int(mqtt_stats(t.b)->retained_limit, 2, "retained messages beyond a limit are counted");
+    script_lines(&t,
+                 "c2 > CONNECT id=b will=w:late\n"
+                 "c2 < CONNACK 0 0\n"
+                 "c2 > PUBLISH a/b/c/d/e x\n"
+                 "c2 closed\n");
+    script_end(&t);
+}
+
+static void
+test_full_queue(void)
+{
+    const struct mqtt_stats *stats;
+    struct mqtt_config config;
+    struct script t;
+
+    mqtt_config_default(&config);
+    config.max_queued_messages = 10;
+    script_begin(&t, "full queue", &config);
+    stats = mqtt_stats(t.b);
+    script_lines(&t,
+                 "c1 > CONNECT id=a\n"
+                 "c1 < CONNACK 0 0\n"
+                 "c1 > SUBSCRIBE id=1 t\n"
+                 "c1 < SUBACK id=1 0\n"
+                 "c1 stalls\n");
+    for (int i = 0; i < 10; i++) {
+        lines(&t, "peer t %d\n", i);
+    }
+    is_int(stats->dropped_qos0, 0, "a queue takes messages up to its limit");
+    script_lines(&t, "peer t 10\npeer t 11\n");
+    is_int(stats->dropped_qos0, 2, "beyond it messages are dropped and counted");
+    script_lines(&t, "c1 reads\n");
+    for (int i = 2; i < 12; i++) {
+        lines(&t, "c1 < PUBLISH t %d\n", i);
+    }
+    script_lines(&t, "c1 < nothing\n");
+    script_end(&t);
+
+    config.max_queued_messages = 1000;
+    config.max_queued_bytes = 1000;
+    script_begin(&t, "full queue by bytes", &config);
+    stats = mqtt_stats(t.b);
+    script_lines(&t,
+                 "c1 > CONNECT id=a\n"
+                 "c1 < CONNACK 0 0\n"
+                 "c1 > SUBSCRIBE id=1 t\n"
+                 "c1 < SUBACK id=1 0\n"
+                 "c2 > CONNECT id=b\n"
+                 "c2 < CONNACK 0 0\n"
+                 "c1 stalls\n"
+                 "c2 > PUBLISH t size=5000\n");
+    is_int(stats->dropped_qos0, 0, "one message always has room");
+    script_lines(&t,
+                 "c2 > PUBLISH t size=400\n"
+                 "c2 > PUBLISH t size=401\n"
+                 "c2 > PUBLISH t size=402\n");
+    is_int(stats->dropped_qos0, 2, "bytes count as messages do, oldest first");
+    script_lines(&t,
+                 "c1 reads\n"
+                 "c1 < PUBLISH t size=401\n"
+                 "c1 < PUBLISH t size=402\n");
+    script_end(&t);
+}
+
+/* More retained messages than a queue may hold are delivered all the same. */
+static void
+test_replay(void)
+{
+    struct mqtt_config config;
+    struct script t;
+
+    mqtt_config_default(&config);
+    config.max_queued_messages = 5;
+    config.max_retained = 20;
+    script_begin(&t, "many retained messages", &config);
+    for (int i = 0; i < 20; i++) {
+        lines(&t, "peer r/%d retain x%d\n", i);
+    }
+    script_lines(&t,
+                 "c1 > CONNECT id=a\n"
+                 "c1 < CONNACK 0 0\n"
+                 "c1 stalls\n"
+                 "c1 > SUBSCRIBE id=1 r/+\n"
+                 "c1 > SUBSCRIBE id=2 r/+\n"
+                 "c1 reads\n"
+                 "c1 < SUBACK id=1 0\n"
+                 "c1 < SUBACK id=2 0\n");
+    for (int i = 19; i >= 0; i--) {
+        lines(&t, "c1 < PUBLISH r/%d retain x%d\n", i);
+    }
+    for (int i = 4; i >= 0; i--) {
+        lines(&t, "c1 < PUBLISH r/%d retain x%d\n", i);
+    }
+    script_lines(&t, "c1 < nothing\n");
+    is_int(mqtt_stats(t.b)->dropped_qos0, 15, "what a second SUBSCRIBE adds is limited");
+    script_end(&t);
+}
+
+/* 'n' bytes of PUBLISHes to "t" with payloads of 100 bytes. */
+static void
+publish_many(struct script *t, const char *name, int n)
+{
+    char text[64];
+
+    for (int i = 0; i < n; i++) {
+        snprintf(text, sizeof text, "%s > PUBLISH t size=100\n", name);
+        script_lines(t, text);
+    }
+}
+
+static uint64_t
+owed(struct script *t, const char *name)
+{
+    return conn(t, name)->sent - conn(t, name)->credit;
+}
+
+static void
+discard(struct script *t, const char *name)
+{
+    conn(t, name)->n_checked = conn(t, name)->n_got;
+}
+
+static void
+test_slow_subscriber(void)
+{
+    struct mqtt_config config;
+    struct script t;
+
+    mqtt_config_default(&config);
+    config.max_queued_messages = 100;
+    config.hold_us = 2 * CLOCK_SEC;
+    script_begin(&t, "slow subscriber", &config);
+    script_lines(&t,
+                 "sub > CONNECT id=a\n"
+                 "sub < CONNACK 0 0\n"
+                 "sub > SUBSCRIBE id=1 t\n"
+                 "sub < SUBACK id=1 0\n"
+                 "pub > CONNECT id=b keep=1\n"
+                 "pub < CONNACK 0 0\n"
+                 "sub stalls\n");
+    publish_many(&t, "pub", 49);
+    is_int(owed(&t, "pub"), 0, "half a queue holds nobody back");
+    publish_many(&t, "pub", 1);
+    is_int(owed(&t, "pub"), 105, "a congested subscriber delays the publisher's credit");
+    script_lines(&t, "sub reads\n");
+    is_int(owed(&t, "pub"), 0, "which comes once the queue has drained");
+    is_int(mqtt_stats(t.b)->held, 1, "and is counted");
+
+    script_lines(&t, "wait 1\npub > PINGREQ\npub < PINGRESP\nsub stalls\n");
+    publish_many(&t, "pub", 60);
+    ok(owed(&t, "pub") > 0, "held again");
+    script_lines(&t, "wait 1.9\n");
+    ok(owed(&t, "pub") > 0, "held for hold_us");
+    ok(!conn(&t, "pub")->aborted, "a publisher that we do not listen to is not silent");
+    script_lines(&t, "wait 0.2\n");
+    is_int(owed(&t, "pub"), 0, "but not longer");
+    publish_many(&t, "pub", 100);
+    is_int(owed(&t, "pub"), 0, "a subscriber that is stuck costs others nothing");
+    is_int(mqtt_stats(t.b)->dropped_qos0, 60, "but its own oldest messages");
+    script_lines(&t, "sub reads\n");
+    is_int(conn(&t, "sub")->n_got - conn(&t, "sub")->n_checked, (50 + 100) * 105,
+           "it gets the newest when it reads again");
+    discard(&t, "sub");
+
+    script_lines(&t, "sub stalls\n");
+    publish_many(&t, "pub", 60);
+    ok(owed(&t, "pub") > 0, "held once more");
+    script_lines(&t, "sub closes\n");
+    is_int(owed(&t, "pub"), 0, "the end of the subscriber releases the publisher");
+    script_end(&t);
+}
+
+static void
+test_unread_answers(void)
+{
+    struct script t;
+
+    script_begin(&t, "unread answers", NULL);
+    script_lines(&t,
+                 "c1 > CONNECT id=a\n"
+                 "c1 < CONNACK 0 0\n"
+                 "c1 stalls\n");
+    for (int i = 0; i < 20000; i++) {
+        script_lines(&t, "c1 > PINGREQ\n");
+    }
+    ok(owed(&t, "c1") > 5000, "a client that does not read answers is heard no further");
+    script_lines(&t, "wait 100\n");
+    ok(owed(&t, "c1") > 5000, "for as long as that lasts");
+    script_lines(&t, "c1 reads\n");
+    is_int(owed(&t, "c1"), 0, "and is heard again when it reads");
+    is_int(conn(&t, "c1")->n_got - 4, 40000, "no answer is lost");
+    discard(&t, "c1");
+    script_end(&t);
+}
+
+/* One body, however many subscribers. */
+static void
+test_shared_body(void)
+{
+    enum { N = 200 };
+    struct mqtt_broker *b;
+    struct mqtt_config config;
+    struct mqtt_origin origin = { .tcp_port = 1 };
+    struct mqtt_output out[N];
+    struct mqtt_event e;
+    struct mbuf *payload = mbuf_create(5000);
+    struct mqtt_message m = { .topic = { (const uint8_t *) "t", 1 }, .payload = payload };
+    int n = 0, n_shared = 0;
+    uint32_t user;
+    mqtt_id id;
+
+    mqtt_config_default(&config);
+    b = mqtt_create(&config, 0);
+    memset(payload->data, 'x', 5000);
+    for (int i = 0; i < N; i++) {
+        uint8_t connect[] = "\x10\x0e\0\4MQTT\4\2\0\0\0\2..", sub[] = "\x82\6\0\1\0\1t";
+
+        id = mqtt_open(b, &origin, 0, 0);
+        connect[14] = (uint8_t) ('a' + i / 16);
+        connect[15] = (uint8_t) ('a' + i % 16);
+        mqtt_input(b, id, connect, 16, 0);
+        mqtt_input(b, id, sub, 8, 0);
+    }
+    while (mqtt_next_ready(b, &id, &user)) {
+        while (mqtt_next_output(b, id, 1460, 0, &out[0])) {
+            mbuf_unref(out[0].body);
+        }
+    }
+    mqtt_publish_remote(b, &m, 0);
+    is_int(payload->n_refs, 2, "the body is referenced by one message, not by each queue");
+    while (mqtt_next_ready(b, &id, &user)) {
+        ok(n < N && mqtt_next_output(b, id, 1460, 0, &out[n]), "output for subscriber %d", n);
+        n_shared += out[n].body == payload && out[n].body_n == 5000 && out[n].head_n == 6;
+        n++;
+    }
+    is_int(n_shared, N, "all subscribers get the same body");
+    is_int(payload->n_refs, N + 1, "by reference; the message itself is gone");
+    while (n) {
+        mbuf_unref(out[--n].body);
+    }
+    is_int(payload->n_refs, 1, "and nothing is left");
+    while (mqtt_next_event(b, &e)) {
+        ok(e.type == MQTT_EV_CREDIT || e.type == MQTT_EV_SUBSCRIBE, "event");
+    }
+    mqtt_destroy(b);
+    mbuf_unref(payload);
+}
+
+static void
+churn(struct script *t)
+{
+    for (int i = 0; i < 1000; i++) {
+        lines(t,
+              "c1 > CONNECT id=client%d will=w:x clean=0\n"
+              "c1 > SUBSCRIBE id=1 a/%d b/# +/c\n"
+              "c1 > PUBLISH a/1 qos=2 id=3 size=3000\n"
+              "c1 > PUBLISH r retain x\n"
+              "c1 closes\n", i);
+        discard(t, "c1");
+        t->n_conns = 0;
+        mem_free(t->conns[0].got);
+        lines(t,
+              "c1 > CONNECT id=client%d clean=1\n"
+              "c1 > DISCONNECT\n"
+              "c1 closed\n", i);
+        discard(t, "c1");
+        t->n_conns = 0;
+        mem_free(t->conns[0].got);
+    }
+}
+
+static void
+test_memory(void)
+{
+    struct mqtt_memory first, second;
+    struct script t;
+
+    script_begin(&t, "memory", NULL);
+    churn(&t);
+    mqtt_memory(t.b, &first);
+    churn(&t);
+    mqtt_memory(t.b, &second);
+    is_int(second.bytes, first.bytes, "memory after twice as many clients is the same");
+    is_int(second.n_connections + second.n_sessions + second.n_subscriptions, 0, "nothing is left");
+    is_int(second.n_retained, 1, "but the retained message");
+    script_end(&t);
+}
+
+static void
+test_walk(void)
+{
+    struct mqtt_subscription_info sub;
+    struct mqtt_session_info info;
+    uint32_t pos = 0, sub_pos = 0;
+    int n = 0, n_stored = 0, n_subs = 0;
+    struct script t;
+
+    script_begin(&t, "show", NULL);
+    for (int i = 0; i < 200; i++) {
+        lines(&t, "c1 > CONNECT id=client%d clean=0 user=jorge keep=7\n"
+              "c1 > SUBSCRIBE id=1 a/%d b/#\n", i);
+        if (i % 2) {
+            script_lines(&t, "c1 closes\n");
+        }
+        discard(&t, "c1");
+        t.n_conns = 0;
+        mem_free(t.conns[0].got);
+    }
+    while (mqtt_walk_sessions(t.b, &pos, &info)) {
+        n++;
+        n_stored += !info.conn;
+        if (info.n_subscriptions != 2 || info.username.n != 5 || info.protocol != 4 || info.clean
+            || (info.conn && info.keep_alive_s != 7)) {
+            fail("a session is shown as it is");
+        }
+        for (sub_pos = 0; mqtt_walk_subscriptions(t.b, pos, &sub_pos, &sub); n_subs++) {
+            if (sub.qos || (sub.filter.p[0] != 'a' && sub.filter.p[0] != 'b')) {
+                fail("a subscription is shown as it is");
+            }
+        }
+    }
+    is_int(n, 200, "every session is walked over once");
+    is_int(n_stored, 100, "stored ones too");
+    is_int(n_subs, 400, "with their subscriptions");
+    script_end(&t);
+}
+
+int
+main(void)
+{
+    test_packet_size();
+    test_tables();
+    test_full_queue();
+    test_replay();
+    test_slow_subscriber();
+    test_unread_answers();
+    test_shared_body();
+    test_memory();
+    test_walk();
+    return done_testing();
+}
