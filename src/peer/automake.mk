@@ -1,0 +1,15 @@
+# Copyright 2026 The ovs-mqtt-proxy authors.
+# SPDX-License-Identifier: Apache-2.0
+#
+# The other proxies: SUBSCRIBE, UNSUBSCRIBE and PUBLISH over UDP.
+
+noinst_LIBRARIES += src/peer/libpeer.a
+src_peer_libpeer_a_SOURCES = \
+	src/peer/codec.c \
+	src/peer/codec.h \
+	src/peer/hear.c \
+	src/peer/peer.h \
+	src/peer/peers.c \
+	src/peer/private.h \
+	src/peer/ring.c \
+	src/peer/tell.c

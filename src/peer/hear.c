@@ -1,0 +1,227 @@
+/* Copyright 2026 The ovs-mqtt-proxy authors.
+ * SPDX-License-Identifier: Apache-2.0 */
+/* What peers tell us.  A datagram is read whole before anything of it is applied; a PUBLISH becomes
+ * an event and nothing else, so that no message can go round.  One thread. */
+#include "peer/private.h"
+
+#include "base/mem.h"
+#include "topic/topic.h"
+
+/* A peer's filters may be this long on average, so that its limit in filters bounds bytes, too. */
+#define MEAN_FILTER_LEN 256
+
+static struct peer *
+find_peer(struct peers *ps, const struct ip_addr *addr, uint16_t port, enum peer_via via)
+{
+    for (uint32_t i = 0; i < ps->n_slots; i++) {
+        struct peer *p = ps->slots[i];
+
+        if (p && p->spec.port == port && p->spec.via == via && addr_equal(&p->spec.addr, addr)) {
+            return p;
+        }
+    }
+    return NULL;
+}
+
+static void
+subscribe(struct peers *ps, struct peer *p, struct slice filter)
+{
+    uint32_t max = ps->config.max_filters_per_peer;
+
+    ps->stats.subscribes_in++;
+    if (subtrie_find(ps->remote, filter, p->id)) {
+        return;                       /* A repetition. */
+    }
+    if (p->n_filters >= max || p->filter_bytes + filter.n > (size_t) max * MEAN_FILTER_LEN) {
+        ps->stats.filter_limit++;
+        return;
+    }
+
+    struct slice copy = { mem_dup(filter.p, filter.n), filter.n };
+
+    p->filters = mem_grow(p->filters, &p->allocated_filters, p->n_filters + 1,
+                          sizeof *p->filters);
+    subtrie_put(ps->remote, copy, p->id, (uint32_t) p->n_filters);
+    p->filters[p->n_filters++] = copy;
+    p->filter_bytes += copy.n;
+}
+
+static void
+forget_filter(struct peers *ps, struct peer *p, uint32_t i)
+{
+    struct slice filter = p->filters[i];
+
+    subtrie_remove(ps->remote, filter, p->id);
+    p->filter_bytes -= filter.n;
+    mem_free((uint8_t *) filter.p);
+    p->n_filters--;
+    if (i < p->n_filters) {
+        p->filters[i] = p->filters[p->n_filters];
+        subtrie_put(ps->remote, p->filters[i], p->id, i);
+    }
+}
+
+static void
+unsubscribe(struct peers *ps, struct peer *p, struct slice filter)
+{
+    const struct subtrie_entry *e = subtrie_find(ps->remote, filter, p->id);
+
+    ps->stats.unsubscribes_in++;
+    if (e) {
+        forget_filter(ps, p, e->value);
+    }
+}
+
+void
+peers_forget_filters(struct peers *ps, struct peer *p)
+{
+    while (p->n_filters) {
+        forget_filter(ps, p, (uint32_t) p->n_filters - 1);
+    }
+    mem_free(p->filters);
+    p->filters = NULL;
+    p->allocated_filters = 0;
+}
+
+/* The longest way through the tries is bounded, too. */
+static bool
+levels_are_within(const struct peers *ps, const struct peer_packet *pkt)
+{
+    struct slice rest = pkt->filters, filter;
+    uint8_t qos;
+
+    if (pkt->type == PEER_PKT_PUBLISH) {
+        return topic_n_levels(pkt->topic) <= ps->config.max_levels;
+    }
+    while (peer_packet_next_filter(pkt, &rest, &filter, &qos)) {
+        if (topic_n_levels(filter) > ps->config.max_levels) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static enum peer_verdict
+read_packet(const struct peers *ps, struct slice datagram, struct peer_packet *pkt)
+{
+    enum peer_verdict verdict = peer_packet_parse(datagram, pkt);
+
+    return verdict == PEER_OK && !levels_are_within(ps, pkt) ? PEER_BAD_TOPIC : verdict;
+}
+
+static void
+count_refused(struct peers *ps, enum peer_verdict verdict, struct slice datagram)
+{
+    switch (verdict) {
+    case PEER_OK:
+        break;
+    case PEER_BAD_SHORT:
+        /* MUST NOT be taken: what the prototype cuts would put a client's stream out of step. */
+        if (datagram.n && datagram.p[0] >> 4 == 3) {
+            ps->stats.cut++;
+        } else {
+            ps->stats.malformed++;
+        }
+        break;
+    case PEER_BAD_TYPE:
+        ps->stats.unexpected++;
+        break;
+    case PEER_BAD_TOPIC:
+        ps->stats.bad_topic++;
+        break;
+    case PEER_BAD_FLAGS:
+    case PEER_BAD_LENGTH:
+    case PEER_BAD_EMPTY:
+        ps->stats.malformed++;
+        break;
+    }
+}
+
+static void
+hear_filters(struct peers *ps, struct peer *p, const struct peer_packet *pkt)
+{
+    struct slice rest = pkt->filters, filter;
+    uint8_t qos;
+
+    while (peer_packet_next_filter(pkt, &rest, &filter, &qos)) {
+        if (pkt->type == PEER_PKT_SUBSCRIBE) {
+            subscribe(ps, p, filter);
+        } else {
+            unsubscribe(ps, p, filter);
+        }
+    }
+}
+
+/* Delivers the PUBLISH at the start of the datagram and the whole ones that follow it (the
+ * prototype sends what its client had in one segment).  Returns how many bytes they take. */
+static uint32_t
+hear_publishes(struct peers *ps, struct peer *p, struct slice datagram)
+{
+    struct mbuf *copy = mbuf_copy(datagram.p, datagram.n);
+    struct slice rest = { copy->data, copy->size };
+    struct peer_packet pkt;
+
+    while (read_packet(ps, rest, &pkt) == PEER_OK && pkt.type == PEER_PKT_PUBLISH) {
+        struct peer_event event = {
+            .type = PEER_EV_PUBLISH,
+            .peer = p->id,
+            .publish = { pkt.topic, pkt.payload, pkt.retain },
+        };
+
+        peers_put_event(ps, &event, mbuf_ref(copy));
+        ps->stats.publishes_in++;
+        p->publishes_in++;
+        rest = (struct slice) { rest.p + pkt.size, rest.n - pkt.size };
+    }
+    mbuf_unref(copy);
+    return datagram.n - rest.n;
+}
+
+/* 'p' is alive.  If we did not know, it may have missed, or forgotten, what we want. */
+static void
+hear_life(struct peers *ps, struct peer *p, usec_t now)
+{
+    bool was_up = p->up && now - p->last_heard_at < ps->config.silent_us;
+
+    p->up = true;
+    p->last_heard_at = now;
+    if (!was_up) {
+        peers_put_event(ps, &(struct peer_event) { .type = PEER_EV_UP, .peer = p->id }, NULL);
+        peers_begin_refresh(ps, p, now);
+    }
+}
+
+void
+peers_input(struct peers *ps, const struct ip_addr *src, uint16_t src_port, enum peer_via via,
+            struct slice datagram, usec_t now)
+{
+    struct peer *p = find_peer(ps, src, src_port, via);
+    struct peer_packet pkt;
+
+    if (!p) {
+        ps->stats.unknown_source++;
+        return;
+    }
+    ps->stats.datagrams_in++;
+    ps->stats.bytes_in += datagram.n;
+    p->datagrams_in++;
+
+    enum peer_verdict verdict = read_packet(ps, datagram, &pkt);
+
+    if (verdict != PEER_OK) {
+        count_refused(ps, verdict, datagram);
+        return;
+    }
+    hear_life(ps, p, now);
+
+    uint32_t used = pkt.size;
+
+    if (pkt.type == PEER_PKT_PUBLISH) {
+        used = hear_publishes(ps, p, datagram);
+    } else {
+        hear_filters(ps, p, &pkt);
+        /* The 00 after the prototype's UNSUBSCRIBE is part of its dialect. */
+        used += pkt.prototype_form && used < datagram.n && !datagram.p[used];
+    }
+    ps->stats.trailing += used < datagram.n;
+}

@@ -1,0 +1,237 @@
+/* Copyright 2026 The ovs-mqtt-proxy authors.
+ * SPDX-License-Identifier: Apache-2.0 */
+/* The table of peers: configuration, life and death, time, events, what there is to show.  What is
+ * told to peers is in tell.c, what is heard from them in hear.c.  There are few peers (a switch has
+ * some dozens of neighbours, PEERS_LIMIT at most), so walks over all of them are fine; there may be
+ * many filters, so those are never walked in one go.  One thread. */
+#include "peer/private.h"
+
+#include <errno.h>
+
+#include "base/mem.h"
+
+STATS_DEFINE(peer, PEER_STATS)
+
+void
+peer_config_default(struct peer_config *c)
+{
+    *c = (struct peer_config) {
+        .refresh_us = 30 * CLOCK_SEC,
+        .silent_us = 90 * CLOCK_SEC,
+        .strict_gap_us = 150 * CLOCK_MSEC,
+        .max_peers = 64,
+        .max_filters_per_peer = 10000,
+        .max_queued_bytes = 4 << 20,
+        .max_levels = 200,
+    };
+}
+
+struct peers *
+peers_create(const struct peer_config *config, usec_t now)
+{
+    struct peers *ps = mem_zalloc(sizeof *ps);
+
+    mp_assert(now >= 0 && config->refresh_us > 0 && config->silent_us > 0);
+    ps->config = *config;
+    ps->config.max_peers = MP_MIN(config->max_peers, PEERS_LIMIT);
+    prng_init(&ps->prng, config->seed);
+    ps->remote = subtrie_create(&config->key);
+    ps->local = subtrie_create(&config->key);
+    slab_init(&ps->wants, sizeof(struct want), 0);
+    return ps;
+}
+
+static void
+peer_destroy(struct peers *ps, struct peer *p)
+{
+    peers_forget_filters(ps, p);
+    peers_forget_queues(ps, p);
+    ps->slots[p->id - 1] = NULL;
+    ps->n_peers--;
+    mem_free(p);
+}
+
+void
+peers_destroy(struct peers *ps)
+{
+    if (!ps) {
+        return;
+    }
+    for (uint32_t i = 0; i < ps->n_slots; i++) {
+        if (ps->slots[i]) {
+            peer_destroy(ps, ps->slots[i]);
+        }
+    }
+    while (ps->next_event < ps->n_events) {
+        mbuf_unref(ps->events[ps->next_event++].hold);
+    }
+    mbuf_unref(ps->event_hold);
+    mem_free(ps->events);
+    peers_free_wants(ps);
+    slab_uninit(&ps->wants);
+    subtrie_destroy(ps->remote);
+    subtrie_destroy(ps->local);
+    subtrie_set_uninit(&ps->set);
+    mem_free(ps);
+}
+
+int
+peers_add(struct peers *ps, const struct peer_spec *spec, usec_t now)
+{
+    uint32_t free_slot = PEERS_LIMIT;
+
+    for (uint32_t i = ps->n_slots; i-- > 0; ) {
+        const struct peer *p = ps->slots[i];
+
+        if (!p) {
+            free_slot = i;
+        } else if (addr_equal(&p->spec.addr, &spec->addr) && p->spec.port == spec->port
+                   && p->spec.via == spec->via) {
+            return EEXIST;
+        }
+    }
+    if (ps->n_peers >= ps->config.max_peers) {
+        return ENOSPC;
+    }
+    if (free_slot == PEERS_LIMIT) {
+        free_slot = ps->n_slots++;
+    }
+
+    struct peer *p = mem_zalloc(sizeof *p);
+
+    p->spec = *spec;
+    p->id = free_slot + 1;
+    p->last_heard_at = -1;
+    ps->slots[free_slot] = p;
+    ps->n_peers++;
+    peers_begin_refresh(ps, p, now);
+    return 0;
+}
+
+int
+peers_del(struct peers *ps, const struct ip_addr *addr, uint16_t port)
+{
+    int error = ENOENT;
+
+    for (uint32_t i = 0; i < ps->n_slots; i++) {
+        struct peer *p = ps->slots[i];
+
+        if (p && addr_equal(&p->spec.addr, addr) && p->spec.port == port) {
+            peer_destroy(ps, p);
+            error = 0;
+        }
+    }
+    return error;
+}
+
+void
+peers_put_event(struct peers *ps, const struct peer_event *event, struct mbuf *hold)
+{
+    if (ps->next_event == ps->n_events) {
+        ps->next_event = ps->n_events = 0;
+    }
+    ps->events = mem_grow(ps->events, &ps->allocated_events, ps->n_events + 1,
+                          sizeof *ps->events);
+    ps->events[ps->n_events++] = (struct pending_event) { *event, hold };
+}
+
+bool
+peers_next_event(struct peers *ps, struct peer_event *event)
+{
+    mbuf_unref(ps->event_hold);
+    ps->event_hold = NULL;
+    if (ps->next_event == ps->n_events) {
+        return false;
+    }
+
+    const struct pending_event *pending = &ps->events[ps->next_event++];
+
+    *event = pending->event;
+    ps->event_hold = pending->hold;
+    return true;
+}
+
+void
+peers_run(struct peers *ps, usec_t now)
+{
+    for (uint32_t i = 0; i < ps->n_slots; i++) {
+        struct peer *p = ps->slots[i];
+
+        if (!p) {
+            continue;
+        }
+        if (now >= p->refresh_at) {
+            peers_step_refresh(ps, p, now);
+        }
+        if (p->up && now - p->last_heard_at >= ps->config.silent_us) {
+            p->up = false;
+            peers_put_event(ps, &(struct peer_event) { .type = PEER_EV_SILENT, .peer = p->id },
+                            NULL);
+        }
+    }
+}
+
+usec_t
+peers_deadline(const struct peers *ps)
+{
+    usec_t deadline = CLOCK_NEVER;
+
+    for (uint32_t i = 0; i < ps->n_slots; i++) {
+        const struct peer *p = ps->slots[i];
+
+        if (p) {
+            deadline = clock_min(deadline, p->refresh_at);
+            if (p->up) {
+                deadline = clock_min(deadline, p->last_heard_at + ps->config.silent_us);
+            }
+            if (peers_has_queued(p)) {
+                deadline = clock_min(deadline, p->send_at);
+            }
+        }
+    }
+    return deadline;
+}
+
+bool
+peers_walk(const struct peers *ps, uint32_t *pos, struct peer_info *info)
+{
+    while (*pos < ps->n_slots) {
+        const struct peer *p = ps->slots[(*pos)++];
+
+        if (p) {
+            *info = (struct peer_info) {
+                .id = p->id,
+                .spec = p->spec,
+                .up = p->up,
+                .last_heard_at = p->last_heard_at,
+                .n_filters = (uint32_t) p->n_filters,
+                .queued_bytes = p->queued_bytes,
+                .datagrams_in = p->datagrams_in,
+                .datagrams_out = p->datagrams_out,
+                .publishes_in = p->publishes_in,
+                .publishes_out = p->publishes_out,
+                .dropped = p->dropped,
+            };
+            return true;
+        }
+    }
+    return false;
+}
+
+bool
+peers_walk_filters(const struct peers *ps, uint32_t id, uint32_t *pos, struct slice *filter)
+{
+    const struct peer *p = id && id <= ps->n_slots ? ps->slots[id - 1] : NULL;
+
+    if (!p || *pos >= p->n_filters) {
+        return false;
+    }
+    *filter = p->filters[(*pos)++];
+    return true;
+}
+
+const struct peer_stats *
+peers_stats(const struct peers *ps)
+{
+    return &ps->stats;
+}

@@ -1,0 +1,97 @@
+/* Copyright 2026 The ovs-mqtt-proxy authors.
+ * SPDX-License-Identifier: Apache-2.0 */
+/* What the files of peer/ share: the object, and the calls between its three parts: the table of
+ * peers with its clockwork (peers.c), what we tell them (tell.c), what they tell us (hear.c).
+ * Nobody outside peer/ includes this. */
+#ifndef MP_PEER_PRIVATE_H
+#define MP_PEER_PRIVATE_H 1
+
+#include "base/prng.h"
+#include "base/slab.h"
+#include "peer/codec.h"
+#include "peer/peer.h"
+#include "topic/subtrie.h"
+
+#define PEERS_LIMIT 256               /* Whatever the configuration says: bitmaps, linear scans. */
+
+/* Standing SUBSCRIBEs are repeated in batches, not in one burst. */
+#define REFRESH_BATCH 64
+#define REFRESH_STEP_US (10 * CLOCK_MSEC)
+
+struct ring {                         /* A growing FIFO.  All-zero: empty. */
+    uintptr_t *items;
+    uint32_t head, n, allocated;
+};
+
+void ring_put(struct ring *, uintptr_t);
+uintptr_t ring_take(struct ring *);           /* Must not be empty. */
+void ring_uninit(struct ring *);
+
+struct want {                         /* A filter that we want, or no longer want, from peers. */
+    uint8_t *filter;
+    uint32_t len;
+    bool wanted;                      /* False: lives until the queued peers have been told. */
+    uint32_t n_queued;                /* Peers in whose 'control' it is... */
+    uint64_t queued[PEERS_LIMIT / 64];        /* ...namely these (by slot). */
+    uint32_t prev, next;              /* All of them, in order of arrival. */
+};
+
+struct peer {
+    struct peer_spec spec;
+    uint32_t id;                      /* Slot + 1. */
+    bool up;
+    bool publish_first;               /* Whose turn it is, if both queues hold something. */
+    usec_t last_heard_at;             /* -1: never. */
+    usec_t send_at;                   /* No datagram before. */
+    usec_t refresh_at;                /* Next batch of SUBSCRIBEs... */
+    uint32_t refresh_next;            /* ...from this want on; SLAB_NONE: not under way. */
+    usec_t refresh_start_at;          /* When the next repetition is to begin. */
+    struct ring control;              /* Slab indices of wants: told as they are when sent. */
+    struct ring publishes;            /* struct mbuf *. */
+    uint32_t queued_bytes;
+    struct slice *filters;            /* That it wants; a subtrie value is a position in this. */
+    size_t n_filters, allocated_filters;
+    size_t filter_bytes;
+    uint64_t datagrams_in, datagrams_out, publishes_in, publishes_out, dropped;
+};
+
+struct pending_event {
+    struct peer_event event;
+    struct mbuf *hold;                /* What event.publish borrows from; may be NULL. */
+};
+
+struct peers {
+    struct peer_config config;
+    struct peer_stats stats;
+    struct prng prng;
+    struct peer *slots[PEERS_LIMIT];
+    uint32_t n_slots;                 /* One more than the last slot in use. */
+    uint32_t n_peers;
+    uint32_t turn;                    /* Slot that may send next. */
+    uint32_t n_queued;                /* Datagrams in all queues. */
+
+    struct subtrie *remote;           /* What peers want: subscriber is the id. */
+    struct subtrie_set set;
+    struct subtrie *local;            /* What we want: subscriber 0, value is the want. */
+    struct slab wants;
+    uint32_t first_want, last_want;
+
+    struct pending_event *events;     /* A queue: from next_event on. */
+    size_t next_event, n_events, allocated_events;
+    struct mbuf *event_hold;          /* Of the event that was taken last. */
+};
+
+/* peers.c.  'hold': one reference is taken over. */
+void peers_put_event(struct peers *, const struct peer_event *, struct mbuf *hold);
+
+/* tell.c */
+void peers_begin_refresh(struct peers *, struct peer *, usec_t now);
+void peers_step_refresh(struct peers *, struct peer *, usec_t now);
+void peers_forget_queues(struct peers *, struct peer *);
+bool peers_has_queued(const struct peer *);
+void peers_free_wants(struct peers *);
+
+/* hear.c */
+void peers_forget_filters(struct peers *, struct peer *);
+
+#endif

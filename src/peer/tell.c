@@ -1,0 +1,364 @@
+/* Copyright 2026 The ovs-mqtt-proxy authors.
+ * SPDX-License-Identifier: Apache-2.0 */
+/* What we tell peers.  Subscriptions are state, not messages: a peer's 'control' queue holds the
+ * filters of which it has to be told, each once, and only when the datagram leaves is it decided
+ * whether it says SUBSCRIBE or UNSUBSCRIBE.  So a client that flaps cannot fill the queue of a slow
+ * peer, and nothing stale is ever sent.  PUBLISHes are messages: one body, shared by the peers that
+ * want it, in a queue with a limit in bytes.  One thread. */
+#include "peer/private.h"
+
+#include "base/mem.h"
+#include "topic/topic.h"
+
+/* The prototype takes any; its own clients mostly sent this one. */
+#define PACKET_ID 1
+
+/* A filter waits in 'control' for the price of a small datagram. */
+#define CONTROL_COST 32
+
+static struct want *
+want_at(const struct peers *ps, uint32_t idx)
+{
+    return slab_at(&ps->wants, idx);
+}
+
+static struct slice
+want_filter(const struct want *w)
+{
+    return (struct slice) { w->filter, w->len };
+}
+
+static uint32_t
+want_add(struct peers *ps, struct slice filter)
+{
+    uint32_t idx = slab_alloc(&ps->wants);
+    struct want *w = want_at(ps, idx);
+
+    w->filter = mem_dup(filter.p, filter.n);
+    w->len = filter.n;
+    w->prev = ps->last_want;
+    if (w->prev) {
+        want_at(ps, w->prev)->next = idx;
+    } else {
+        ps->first_want = idx;
+    }
+    ps->last_want = idx;
+    subtrie_put(ps->local, filter, 0, idx);
+    return idx;
+}
+
+static void
+want_free(struct peers *ps, uint32_t idx)
+{
+    struct want *w = want_at(ps, idx);
+
+    if (w->prev) {
+        want_at(ps, w->prev)->next = w->next;
+    } else {
+        ps->first_want = w->next;
+    }
+    if (w->next) {
+        want_at(ps, w->next)->prev = w->prev;
+    } else {
+        ps->last_want = w->prev;
+    }
+    for (uint32_t i = 0; i < ps->n_slots; i++) {
+        if (ps->slots[i] && ps->slots[i]->refresh_next == idx) {
+            ps->slots[i]->refresh_next = w->next;
+        }
+    }
+    subtrie_remove(ps->local, want_filter(w), 0);
+    mem_free(w->filter);
+    slab_free(&ps->wants, idx);
+}
+
+void
+peers_free_wants(struct peers *ps)
+{
+    while (ps->first_want) {
+        want_free(ps, ps->first_want);
+    }
+}
+
+bool
+peers_has_queued(const struct peer *p)
+{
+    return p->control.n || p->publishes.n;
+}
+
+/* Has peer 'p' told of want 'idx', if it is not about to be anyway.  At the limit a SUBSCRIBE is
+ * repaired by the next repetition; that an UNSUBSCRIBE is not costs superfluous PUBLISHes. */
+static void
+control_put(struct peers *ps, struct peer *p, uint32_t idx)
+{
+    struct want *w = want_at(ps, idx);
+    uint32_t slot = p->id - 1;
+    uint64_t bit = UINT64_C(1) << slot % 64;
+
+    if (w->queued[slot / 64] & bit) {
+        return;
+    }
+    if (p->control.n >= MP_MAX(ps->config.max_queued_bytes / CONTROL_COST, REFRESH_BATCH)) {
+        ps->stats.queue_full++;
+        p->dropped++;
+        return;
+    }
+    w->queued[slot / 64] |= bit;
+    w->n_queued++;
+    ring_put(&p->control, idx);
+    ps->n_queued++;
+}
+
+/* Takes the next want out of the queue.  The caller frees it when it is of no more use. */
+static uint32_t
+control_take(struct peers *ps, struct peer *p)
+{
+    uint32_t idx = (uint32_t) ring_take(&p->control);
+    struct want *w = want_at(ps, idx);
+    uint32_t slot = p->id - 1;
+
+    w->queued[slot / 64] &= ~(UINT64_C(1) << slot % 64);
+    w->n_queued--;
+    ps->n_queued--;
+    return idx;
+}
+
+static void
+want_free_if_unused(struct peers *ps, uint32_t idx)
+{
+    const struct want *w = want_at(ps, idx);
+
+    if (!w->wanted && !w->n_queued) {
+        want_free(ps, idx);
+    }
+}
+
+static struct mbuf *
+publish_take(struct peers *ps, struct peer *p)
+{
+    struct mbuf *m = (struct mbuf *) ring_take(&p->publishes);
+
+    p->queued_bytes -= m->size;
+    ps->n_queued--;
+    return m;
+}
+
+void
+peers_forget_queues(struct peers *ps, struct peer *p)
+{
+    while (p->control.n) {
+        want_free_if_unused(ps, control_take(ps, p));
+    }
+    while (p->publishes.n) {
+        mbuf_unref(publish_take(ps, p));
+    }
+    ring_uninit(&p->control);
+    ring_uninit(&p->publishes);
+}
+
+static void
+tell_all(struct peers *ps, uint32_t idx)
+{
+    for (uint32_t i = 0; i < ps->n_slots; i++) {
+        if (ps->slots[i]) {
+            control_put(ps, ps->slots[i], idx);
+        }
+    }
+}
+
+void
+peers_subscribe(struct peers *ps, struct slice filter, usec_t now)
+{
+    const struct subtrie_entry *e = subtrie_find(ps->local, filter, 0);
+    uint32_t idx;
+
+    (void) now;
+    if (filter.n > PEER_MAX_FILTER) {
+        ps->stats.too_big++;
+        return;
+    }
+    idx = e ? e->value : want_add(ps, filter);
+    if (!want_at(ps, idx)->wanted) {
+        want_at(ps, idx)->wanted = true;
+        tell_all(ps, idx);
+    }
+}
+
+void
+peers_unsubscribe(struct peers *ps, struct slice filter, usec_t now)
+{
+    const struct subtrie_entry *e = subtrie_find(ps->local, filter, 0);
+
+    (void) now;
+    if (e && want_at(ps, e->value)->wanted) {
+        uint32_t idx = e->value;
+
+        want_at(ps, idx)->wanted = false;
+        tell_all(ps, idx);
+        want_free_if_unused(ps, idx);
+    }
+}
+
+/* Begins to tell 'p' all that we want, and plans when to do so again: within 20 % of the period, so
+ * that proxies that were started together do not stay in step. */
+void
+peers_begin_refresh(struct peers *ps, struct peer *p, usec_t now)
+{
+    usec_t fifth = ps->config.refresh_us / 5;
+    uint32_t range = (uint32_t) MP_MIN(2 * fifth + 1, (usec_t) UINT32_MAX);
+
+    p->refresh_next = ps->first_want;
+    p->refresh_start_at = now + ps->config.refresh_us - fifth + prng_below(&ps->prng, range);
+    p->refresh_at = now;
+    peers_step_refresh(ps, p, now);
+}
+
+void
+peers_step_refresh(struct peers *ps, struct peer *p, usec_t now)
+{
+    usec_t step = p->spec.strict ? REFRESH_BATCH * ps->config.strict_gap_us : REFRESH_STEP_US;
+    uint32_t batch = REFRESH_BATCH;
+
+    if (!p->refresh_next && now >= p->refresh_start_at) {
+        peers_begin_refresh(ps, p, now);
+        return;
+    }
+    for (; p->refresh_next && batch && p->control.n < REFRESH_BATCH; batch--) {
+        uint32_t idx = p->refresh_next;
+
+        p->refresh_next = want_at(ps, idx)->next;
+        if (want_at(ps, idx)->wanted) {
+            control_put(ps, p, idx);
+        }
+    }
+    /* A strict peer may be told slower than the period: then the next begins when this ends. */
+    p->refresh_at = p->refresh_next ? now + MP_MAX(step, 1) : MP_MAX(p->refresh_start_at, now + 1);
+}
+
+/* What the prototype can decode: unlike a topic, a payload may hold U+0000. */
+static bool
+payload_is_utf8(struct slice s)
+{
+    while (s.n) {
+        const uint8_t *nul = memchr(s.p, 0, s.n);
+        uint32_t n = nul ? (uint32_t) (nul - s.p) : s.n;
+
+        if (!topic_utf8_is_valid((struct slice) { s.p, n })) {
+            return false;
+        }
+        n += nul != NULL;
+        s = (struct slice) { s.p + n, s.n - n };
+    }
+    return true;
+}
+
+static bool
+may_be_sent(struct peers *ps, struct peer *p, const struct peer_publish *pub, size_t size)
+{
+    if (p->spec.strict && !payload_is_utf8(pub->payload)) {
+        ps->stats.not_utf8++;         /* It would kill the prototype's only thread. */
+    } else if (size > ps->config.max_queued_bytes
+               || p->queued_bytes > ps->config.max_queued_bytes - size) {
+        ps->stats.queue_full++;
+    } else {
+        return true;
+    }
+    p->dropped++;
+    return false;
+}
+
+void
+peers_publish(struct peers *ps, const struct peer_publish *pub, usec_t now)
+{
+    uint64_t done[PEERS_LIMIT / 64] = { 0 };
+    size_t size = peer_publish_size(pub);
+    struct mbuf *m = NULL;
+
+    (void) now;
+    subtrie_match(ps->remote, pub->topic, &ps->set);
+    if (ps->set.n && size > PEER_MAX_DATAGRAM) {
+        ps->stats.too_big++;
+        peers_put_event(ps, &(struct peer_event) { .type = PEER_EV_TOO_BIG, .size = size }, NULL);
+        return;
+    }
+    for (size_t i = 0; i < ps->set.n; i++) {
+        uint32_t slot = ps->set.entries[i].subscriber - 1;
+        struct peer *p = ps->slots[slot];
+        uint64_t bit = UINT64_C(1) << slot % 64;
+
+        if (done[slot / 64] & bit) {
+            continue;                 /* Several of its filters match: once is enough. */
+        }
+        done[slot / 64] |= bit;
+        if (may_be_sent(ps, p, pub, size)) {
+            if (!m) {
+                m = peer_build_publish(pub);
+            }
+            ring_put(&p->publishes, (uintptr_t) mbuf_ref(m));
+            p->queued_bytes += m->size;
+            ps->n_queued++;
+        }
+    }
+    mbuf_unref(m);
+}
+
+static struct mbuf *
+take_control(struct peers *ps, struct peer *p)
+{
+    uint32_t idx = control_take(ps, p);
+    const struct want *w = want_at(ps, idx);
+    struct peer_filter f = { .filter = want_filter(w), .packet_id = PACKET_ID };
+    struct mbuf *m;
+
+    if (w->wanted) {
+        m = peer_build_subscribe(&f);
+        ps->stats.subscribes_out++;
+    } else {
+        m = peer_build_unsubscribe(&f);
+        ps->stats.unsubscribes_out++;
+    }
+    want_free_if_unused(ps, idx);
+    return m;
+}
+
+/* The next datagram to 'p', which has one.  The two queues take turns, so that neither a long list
+ * of filters nor a flood of PUBLISHes starves the other towards a slow peer. */
+static struct mbuf *
+take_datagram(struct peers *ps, struct peer *p)
+{
+    struct mbuf *m;
+
+    if (p->publishes.n && (p->publish_first || !p->control.n)) {
+        m = publish_take(ps, p);
+        ps->stats.publishes_out++;
+        p->publishes_out++;
+        p->publish_first = false;
+    } else {
+        m = take_control(ps, p);
+        p->publish_first = true;
+    }
+    ps->stats.datagrams_out++;
+    ps->stats.bytes_out += m->size;
+    p->datagrams_out++;
+    return m;
+}
+
+bool
+peers_next_datagram(struct peers *ps, usec_t now, struct peer_datagram *d)
+{
+    for (uint32_t i = 0; ps->n_queued && i < ps->n_slots; i++) {
+        uint32_t slot = (ps->turn + i) % ps->n_slots;
+        struct peer *p = ps->slots[slot];
+
+        if (p && peers_has_queued(p) && now >= p->send_at) {
+            d->to = p->spec;
+            d->payload = take_datagram(ps, p);
+            if (p->spec.strict) {
+                p->send_at = now + ps->config.strict_gap_us;
+            }
+            ps->turn = slot + 1;
+            return true;
+        }
+    }
+    return false;
+}

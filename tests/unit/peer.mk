@@ -1,0 +1,16 @@
+# Copyright 2026 The ovs-mqtt-proxy authors.
+# SPDX-License-Identifier: Apache-2.0
+#
+# Unit tests of src/peer.
+
+check_PROGRAMS += tests/unit/test-peer
+TESTS += tests/unit/test-peer
+tests_unit_test_peer_SOURCES = tests/unit/test-peer.c tests/unit/tap.h
+tests_unit_test_peer_LDADD = src/peer/libpeer.a src/topic/libtopic.a src/wire/libwire.a \
+	src/base/libbase.a
+
+check_PROGRAMS += tests/unit/test-peer-vectors
+TESTS += tests/unit/test-peer-vectors
+tests_unit_test_peer_vectors_SOURCES = tests/unit/test-peer-vectors.c tests/unit/tap.h
+tests_unit_test_peer_vectors_LDADD = src/peer/libpeer.a src/topic/libtopic.a src/wire/libwire.a \
+	src/base/libbase.a
