@@ -1,0 +1,215 @@
+/* Copyright 2026 The ovs-mqtt-proxy authors.
+ * SPDX-License-Identifier: Apache-2.0 */
+/* Clients: what TCP says goes to the broker, what the broker says goes to TCP.
+ *
+ *     utcp  OPEN   -> mqtt_open          mqtt  CREDIT  -> utcp_credit (the window opens)
+ *           DATA   -> mqtt_input               CLOSE   -> rest of the output, FIN
+ *           FIN    -> mqtt_closed, FIN         ABORT   -> RST
+ *           CLOSED -> mqtt_closed, gone        others  -> route.c
+ *
+ * Back-pressure: broker output moves into a TCP send queue only while that has room; what a slow
+ * subscriber does not take stays in its session's queue, where the limits are.
+ *
+ * Either side may end first.  'mqtt' is zeroed as soon as the broker was told, and the client is
+ * freed at TCP's CLOSED event and nowhere else. */
+#include "proxy/private.h"
+
+/* MQTT has no half-open connections: when a client closes its side, what it was owed on the way
+ * (a PUBACK) still leaves, and ours closes too. */
+static void
+take_output(struct proxy *p, const struct client *c, uint32_t room, usec_t now)
+{
+    struct mqtt_output out;
+
+    while (room > 0 && mqtt_next_output(p->mqtt, c->mqtt, room, now, &out)) {
+        utcp_send_copy(p->utcp, c->tcp, out.head, out.head_n);
+        if (out.extra) {
+            utcp_send_mbuf(p->utcp, c->tcp, out.extra, 0, out.extra->size);
+            mbuf_unref(out.extra);
+        }
+        if (out.body) {
+            utcp_send_mbuf(p->utcp, c->tcp, out.body, out.body_off, out.body_n);
+            mbuf_unref(out.body);
+        }
+        room = MP_MIN(room, utcp_send_room(p->utcp, c->tcp));
+    }
+}
+
+static void
+pump(struct proxy *p, const struct client *c, usec_t now)
+{
+    if (c->mqtt) {
+        take_output(p, c, utcp_send_room(p->utcp, c->tcp), now);
+    }
+}
+
+static void
+end_mqtt(struct proxy *p, struct client *c, usec_t now)
+{
+    mqtt_id id = c->mqtt;
+
+    if (id) {
+        c->mqtt = 0;
+        mqtt_closed(p->mqtt, id, now);
+    }
+}
+
+static void
+tcp_open(struct proxy *p, utcp_id conn, usec_t now)
+{
+    struct utcp_info info;
+    struct net_path path;
+    uint32_t idx = SLAB_NONE;
+
+    p->stats.clients_opened++;
+    if (!utcp_info(p->utcp, conn, &info)) {
+        return;
+    }
+    memcpy(&path, info.path.opaque, sizeof path);
+    struct mqtt_origin origin = {
+        .addr = info.tuple.remote,
+        .tcp_port = info.tuple.remote_port,
+        .ingress_port = path.port,
+        .vlan = path.n_tags ? path.tci[path.n_tags - 1] & 0xfff : 0,
+    };
+
+    if (!p->shutting_down) {
+        idx = slab_alloc(&p->clients);
+    }
+    if (idx != SLAB_NONE) {
+        struct client *c = slab_at(&p->clients, idx);
+
+        c->tcp = conn;
+        c->mqtt = mqtt_open(p->mqtt, &origin, idx, now);
+        if (c->mqtt) {
+            utcp_set_user(p->utcp, conn, idx);
+            return;
+        }
+        slab_free(&p->clients, idx);
+    }
+    p->stats.clients_refused++;
+    utcp_abort(p->utcp, conn);
+}
+
+static void
+tcp_event(struct proxy *p, const struct utcp_event *ev, usec_t now)
+{
+    uint32_t idx;
+    struct client *c;
+
+    if (ev->type == UTCP_EV_OPEN) {
+        tcp_open(p, ev->conn, now);
+        return;
+    }
+    idx = ev->type == UTCP_EV_CLOSED ? ev->user : utcp_user(p->utcp, ev->conn);
+    if (idx == SLAB_NONE) {
+        return;                       /* Refused at OPEN. */
+    }
+    c = slab_at(&p->clients, idx);
+    switch (ev->type) {
+    case UTCP_EV_DATA:
+        if (c->mqtt) {
+            mqtt_input(p->mqtt, c->mqtt, ev->data.p, ev->data.n, now);
+        } else {
+            /* The broker closed already; bytes still on their way are nobody's. */
+            utcp_credit(p->utcp, ev->conn, ev->data.n);
+        }
+        break;
+    case UTCP_EV_FIN:
+        if (c->mqtt) {
+            take_output(p, c, UINT32_MAX, now);
+        }
+        end_mqtt(p, c, now);
+        utcp_close(p->utcp, ev->conn);
+        break;
+    case UTCP_EV_WRITABLE:
+        pump(p, c, now);
+        break;
+    case UTCP_EV_CLOSED:
+        end_mqtt(p, c, now);
+        slab_free(&p->clients, idx);
+        break;
+    case UTCP_EV_OPEN:
+        break;
+    }
+}
+
+static void
+mqtt_event(struct proxy *p, const struct mqtt_event *ev, usec_t now)
+{
+    struct client *c = ev->user != SLAB_NONE ? slab_at(&p->clients, ev->user) : NULL;
+    bool current = c && c->mqtt && c->mqtt == ev->conn;
+
+    switch (ev->type) {
+    case MQTT_EV_CREDIT:
+        if (current) {
+            utcp_credit(p->utcp, c->tcp, ev->n);
+        }
+        break;
+    case MQTT_EV_CLOSE:
+        if (current) {
+            take_output(p, c, UINT32_MAX, now);
+            utcp_close(p->utcp, c->tcp);
+            end_mqtt(p, c, now);
+        }
+        break;
+    case MQTT_EV_ABORT:
+        if (current) {
+            utcp_abort(p->utcp, c->tcp);
+            end_mqtt(p, c, now);
+        }
+        break;
+    case MQTT_EV_SUBSCRIBE:
+    case MQTT_EV_UNSUBSCRIBE:
+    case MQTT_EV_PUBLISH:
+        route_from_broker(p, ev, now);
+        break;
+    }
+}
+
+void
+client_drain(struct proxy *p, usec_t now)
+{
+    struct utcp_event tcp_ev;
+    struct mqtt_event mqtt_ev;
+    bool progress;
+
+    do {
+        progress = false;
+        while (utcp_next_event(p->utcp, &tcp_ev)) {
+            tcp_event(p, &tcp_ev, now);
+            progress = true;
+        }
+        while (mqtt_next_event(p->mqtt, &mqtt_ev)) {
+            mqtt_event(p, &mqtt_ev, now);
+            progress = true;
+        }
+    } while (progress);
+}
+
+void
+client_pump_ready(struct proxy *p, usec_t now)
+{
+    mqtt_id id;
+    uint32_t user;
+
+    while (mqtt_next_ready(p->mqtt, &id, &user)) {
+        const struct client *c = slab_at(&p->clients, user);
+
+        if (c->mqtt == id) {
+            pump(p, c, now);
+        }
+    }
+}
+
+void
+client_close_all(struct proxy *p)
+{
+    struct utcp_info info;
+    uint32_t pos = 0;
+
+    /* No end_mqtt() here: an orderly end of the server publishes no Wills. */
+    while (utcp_walk(p->utcp, &pos, &info)) {
+        utcp_close(p->utcp, info.id);
+    }
+}

@@ -1,0 +1,64 @@
+/* Copyright 2026 The ovs-mqtt-proxy authors.
+ * SPDX-License-Identifier: Apache-2.0 */
+/* What the files of proxy/ share: the object and the calls between its three parts, frames
+ * (proxy.c), clients (client.c) and the road between broker and peers (route.c).  Nobody outside
+ * proxy/ includes this. */
+#ifndef MP_PROXY_PRIVATE_H
+#define MP_PROXY_PRIVATE_H 1
+
+#include "base/mem.h"
+#include "base/slab.h"
+#include "proxy/proxy.h"
+
+#define NOTICE_SIZE 200
+#define MAX_NOTICES 32
+
+struct client {                       /* One TCP connection joined to one Network Connection. */
+    utcp_id tcp;
+    mqtt_id mqtt;                     /* 0: the broker is done with it, TCP is still closing. */
+};
+
+struct notices {                      /* A ring; the oldest are overwritten. */
+    char text[MAX_NOTICES][NOTICE_SIZE];
+    uint32_t head, n;
+};
+
+struct socket_queue {                 /* Datagrams for the bound peer socket, made in this turn. */
+    struct peer_datagram *d;
+    size_t n, next, allocated;
+};
+
+struct proxy {
+    struct net *net;
+    struct utcp *utcp;
+    struct mqtt_broker *mqtt;
+    struct peers *peers;
+    struct slab clients;              /* Of struct client; a client's index is its handle below. */
+    uint16_t tcp_port, udp_port, mtu;
+    struct net_service *services;
+    size_t n_services;
+    struct ip_addr peer_address;
+    struct socket_queue socket_queue;
+    struct notices notices;
+    struct proxy_stats stats;
+    bool said_offload, shutting_down;
+    uint8_t *buf;                     /* One outgoing frame with headroom. */
+    size_t buf_size;
+};
+
+/* client.c: events of TCP and of the broker, until both are quiet. */
+void client_drain(struct proxy *, usec_t now);
+/* Moves output of the broker into TCP send queues. */
+void client_pump_ready(struct proxy *, usec_t now);
+void client_close_all(struct proxy *);
+
+/* route.c */
+void route_from_broker(struct proxy *, const struct mqtt_event *, usec_t now);
+void route_from_peers(struct proxy *, usec_t now);
+void route_to_network(struct proxy *, usec_t now);
+void route_unsubscribe_all(struct proxy *, usec_t now);
+
+void notice_put(struct proxy *, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+#endif

@@ -1,0 +1,151 @@
+/* Copyright 2026 The ovs-mqtt-proxy authors.
+ * SPDX-License-Identifier: Apache-2.0 */
+/* The road between the broker and the peers, and from the peers' datagrams to net or the socket.
+ *
+ * The rule of loop freedom is kept by types: what comes from a peer enters the broker by
+ * mqtt_publish_remote(), which never makes an MQTT_EV_PUBLISH, and MQTT_EV_PUBLISH is the only
+ * thing that leads to peers_publish(). */
+#include "proxy/private.h"
+
+void
+route_from_broker(struct proxy *p, const struct mqtt_event *ev, usec_t now)
+{
+    if (p->shutting_down) {
+        return;
+    }
+    if (ev->type == MQTT_EV_SUBSCRIBE) {
+        peers_subscribe(p->peers, ev->filter, now);
+    } else if (ev->type == MQTT_EV_UNSUBSCRIBE) {
+        peers_unsubscribe(p->peers, ev->filter, now);
+    } else {
+        struct peer_publish publish = {
+            .topic = ev->message.topic,
+            .payload = { ev->message.payload->data, ev->message.payload->size },
+            .retain = ev->message.retain,
+        };
+
+        peers_publish(p->peers, &publish, now);
+    }
+}
+
+static void
+peer_name(const struct proxy *p, uint32_t id, char buf[ADDR_STRLEN])
+{
+    struct peer_info info;
+    uint32_t pos = 0;
+
+    while (peers_walk(p->peers, &pos, &info)) {
+        if (info.id == id) {
+            addr_format(&info.spec.addr, buf);
+            return;
+        }
+    }
+    memcpy(buf, "?", 2);
+}
+
+void
+route_from_peers(struct proxy *p, usec_t now)
+{
+    struct peer_event ev;
+    char name[ADDR_STRLEN];
+
+    while (peers_next_event(p->peers, &ev)) {
+        switch (ev.type) {
+        case PEER_EV_PUBLISH: {
+            struct mqtt_message message = {
+                .topic = ev.publish.topic,
+                .payload = mbuf_copy(ev.publish.payload.p, ev.publish.payload.n),
+                .retain = ev.publish.retain,
+            };
+
+            mqtt_publish_remote(p->mqtt, &message, now);
+            mbuf_unref(message.payload);
+            break;
+        }
+        case PEER_EV_UP:
+            peer_name(p, ev.peer, name);
+            notice_put(p, "peer %s: heard", name);
+            break;
+        case PEER_EV_SILENT:
+            peer_name(p, ev.peer, name);
+            notice_put(p, "peer %s: silent", name);
+            break;
+        case PEER_EV_TOO_BIG:
+            notice_put(p, "a PUBLISH of %zu bytes is too big for one datagram (%d): not sent to peers",
+                       ev.size, PEER_MAX_DATAGRAM);
+            break;
+        }
+    }
+}
+
+bool
+proxy_peer_source(const struct proxy *p, const struct ip_addr *peer, struct ip_addr *source)
+{
+    bool v4 = addr_is_v4(peer);
+
+    if (!addr_is_any(&p->peer_address) && addr_is_v4(&p->peer_address) == v4) {
+        *source = p->peer_address;
+        return true;
+    }
+    for (size_t i = 0; i < p->n_services; i++) {
+        const struct ip_prefix *prefix = &p->services[i].prefix;
+
+        if (prefix->len == 128 && addr_is_v4(&prefix->addr) == v4) {
+            *source = prefix->addr;
+            return true;
+        }
+    }
+    return false;
+}
+
+static void
+to_socket(struct proxy *p, const struct peer_datagram *d)
+{
+    struct socket_queue *q = &p->socket_queue;
+
+    if (q->next == q->n) {
+        q->n = q->next = 0;
+    }
+    q->d = mem_grow(q->d, &q->allocated, q->n + 1, sizeof *q->d);
+    q->d[q->n++] = *d;
+}
+
+void
+route_to_network(struct proxy *p, usec_t now)
+{
+    struct peer_datagram d;
+
+    while (peers_next_datagram(p->peers, now, &d)) {
+        struct net_dgram dgram = {
+            .remote = d.to.addr, .local_port = p->udp_port, .remote_port = d.to.port,
+            .bcast = d.to.bcast,
+        };
+
+        if (d.to.via == PEER_SOCKET) {
+            to_socket(p, &d);
+            continue;
+        }
+        if (proxy_peer_source(p, &d.to.addr, &dgram.local)) {
+            net_send_udp(p->net, &dgram, d.payload, now);
+        } else {
+            p->stats.no_peer_source++;
+        }
+        mbuf_unref(d.payload);
+    }
+}
+
+void
+route_unsubscribe_all(struct proxy *p, usec_t now)
+{
+    struct mqtt_session_info session;
+    uint32_t pos = 0;
+
+    while (mqtt_walk_sessions(p->mqtt, &pos, &session)) {
+        struct mqtt_subscription_info sub;
+        uint32_t sub_pos = 0;
+
+        while (mqtt_walk_subscriptions(p->mqtt, pos, &sub_pos, &sub)) {
+            peers_unsubscribe(p->peers, sub.filter, now);
+        }
+    }
+}

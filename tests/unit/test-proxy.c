@@ -1,0 +1,267 @@
+/* Copyright 2026 The ovs-mqtt-proxy authors.
+ * SPDX-License-Identifier: Apache-2.0 */
+
+/* Whole proxies, joined: what clients at one edge see of clients at another, and what crosses
+ * between the edges.  Every test runs over IPv4 and IPv6. */
+#include "proxy/proxy.h"
+
+#include "unit/tap.h"
+#include "unit/world.h"
+
+static bool v6;
+
+static const uint8_t connack[] = { 0x20, 2, 0, 0 };
+static const uint8_t suback[] = { 0x90, 3, 0, 1, 0 };
+static const uint8_t subscribe_topic1[] = {
+    0x82, 0x0b, 0, 1, 0, 6, 't', 'o', 'p', 'i', 'c', '1', 0,
+};
+static const uint8_t unsubscribe_topic1[] = {
+    0xb0, 0x0a, 0, 1, 0, 6, 't', 'o', 'p', 'i', 'c', '1', 0,
+};
+static const uint8_t publish_message1[] = {
+    0x30, 0x10, 0, 6, 't', 'o', 'p', 'i', 'c', '1', 'm', 'e', 's', 's', 'a', 'g', 'e', '1',
+};
+
+static struct host *
+client(struct world *w, int side, uint32_t port, const char *id)
+{
+    struct host *h = host_connect(w, side, port);
+
+    host_open(h);
+    host_mqtt_connect(h, id, 60, NULL);
+    host_got(h, connack, sizeof connack, "%s is accepted", id);
+    return h;
+}
+
+static struct host *
+subscriber(struct world *w, int side, uint32_t port, const char *filter)
+{
+    struct host *h = client(w, side, port, port == 1 ? "sub1" : "sub2");
+
+    host_subscribe(h, filter);
+    host_got(h, suback, sizeof suback, "SUBACK for %s", filter);
+    return h;
+}
+
+static void
+datagram_is(const struct world *w, size_t i, const uint8_t *want, size_t n, const char *name)
+{
+    ok(i < w->n_log, "%s: there is datagram %zu", name, i);
+    if (i < w->n_log) {
+        is_mem(w->log[i].data, w->log[i].n, want, n, "%s", name);
+    }
+}
+
+TEST(message_crosses_the_edges)
+{
+    struct world w;
+
+    world_init(&w, 2, v6, NULL);
+    struct host *sub = subscriber(&w, 0, 1, "topic1");
+    struct host *pub = client(&w, 1, 1, "pub");
+
+    is_int(w.n_log, 1, "one datagram so far");
+    datagram_is(&w, 0, subscribe_topic1, sizeof subscribe_topic1, "SUBSCRIBE as recorded");
+    host_publish(pub, "topic1", "message1", 8);
+    datagram_is(&w, 1, publish_message1, sizeof publish_message1, "PUBLISH as recorded");
+    host_got(sub, publish_message1, sizeof publish_message1, "the subscriber gets it");
+    world_pass(&w, CLOCK_SEC);
+    size_t n_publishes = 0;
+
+    for (size_t i = 0; i < w.n_log; i++) {
+        n_publishes += w.log[i].data[0] >> 4 == 3;
+    }
+    is_int(n_publishes, 1, "and no other PUBLISH crossed: no message loops");
+    world_uninit(&w);
+}
+
+TEST(silence_where_nobody_listens)
+{
+    struct world w;
+
+    world_init(&w, 2, v6, NULL);
+    struct host *sub = subscriber(&w, 0, 1, "topic1");
+    struct host *pub = client(&w, 1, 1, "pub");
+
+    host_publish(pub, "topic2", "x", 1);
+    is_int(w.n_log, 1, "no datagram for a topic without a remote subscriber");
+    struct host *second = subscriber(&w, 0, 2, "topic1");
+
+    is_int(w.n_log, 1, "one SUBSCRIBE for two local subscribers");
+    host_packet(sub, 0xe0, NULL, 0);
+    is_int(w.n_log, 1, "no UNSUBSCRIBE while one is left");
+    host_packet(second, 0xe0, NULL, 0);
+    datagram_is(&w, 1, unsubscribe_topic1, sizeof unsubscribe_topic1,
+                "UNSUBSCRIBE after the last left by DISCONNECT");
+    host_publish(pub, "topic1", "message1", 8);
+    is_int(w.n_log, 2, "nothing is sent for it any more");
+    world_uninit(&w);
+}
+
+TEST(unsubscribe_after_reset_and_after_keep_alive)
+{
+    struct world w;
+
+    world_init(&w, 2, v6, NULL);
+    struct host *sub = subscriber(&w, 0, 1, "topic1");
+
+    host_segment(sub, TCP_RST, NULL, 0);
+    world_settle(&w);
+    datagram_is(&w, 1, unsubscribe_topic1, sizeof unsubscribe_topic1, "after a TCP reset");
+
+    sub = host_connect(&w, 0, 1);
+    sub->tcp_port = 50000;
+    host_open(sub);
+    host_mqtt_connect(sub, "quiet", 10, NULL);
+    host_subscribe(sub, "topic1");
+    size_t n = w.n_log;
+
+    world_pass(&w, 16 * CLOCK_SEC);
+    datagram_is(&w, n, unsubscribe_topic1, sizeof unsubscribe_topic1, "after 1.5 keep-alives");
+    world_uninit(&w);
+}
+
+TEST(will_is_published_when_a_client_vanishes)
+{
+    struct world w;
+    static const uint8_t will[] = { 0x30, 10, 0, 4, 'd', 'e', 'a', 'd', 'g', 'o', 'n', 'e' };
+
+    world_init(&w, 2, v6, NULL);
+    struct host *sub = subscriber(&w, 0, 1, "dead");
+    struct host *victim = host_connect(&w, 1, 1);
+
+    host_open(victim);
+    host_mqtt_connect(victim, "victim", 60, "dead");
+    host_segment(victim, TCP_FIN | TCP_ACK, NULL, 0);
+    world_settle(&w);
+    host_got(sub, will, sizeof will, "the Will arrives at the other edge");
+    ok(victim->got_fin, "and the victim's connection is closed both ways");
+    world_uninit(&w);
+}
+
+TEST(large_binary_message_crosses_in_fragments)
+{
+    enum { SIZE = 60000 };
+    static uint8_t payload[SIZE];
+    struct world w;
+
+    for (size_t i = 0; i < SIZE; i++) {
+        payload[i] = (uint8_t) (i * 7 + (i >> 8));
+    }
+    world_init(&w, 2, v6, NULL);
+    struct host *sub = subscriber(&w, 0, 1, "big/#");
+    struct host *pub = client(&w, 1, 1, "pub");
+
+    host_publish(pub, "big/one", payload, SIZE);
+    ok(w.n_fragments >= 41, "it crosses as IP fragments");
+    is_int(sub->n_rx - sub->n_taken, SIZE + 4 + 9, "all of it arrives");
+    is_mem(sub->rx + sub->n_taken + 4 + 9, SIZE, payload, SIZE, "byte for byte");
+    world_uninit(&w);
+}
+
+TEST(tagged_client_is_answered_with_its_tag)
+{
+    struct world w;
+
+    world_init(&w, 1, v6, NULL);
+    struct host *h = host_connect(&w, 0, 3);
+
+    h->vlan = 42;
+    host_open(h);
+    host_mqtt_connect(h, "tagged", 60, NULL);
+    host_got(h, connack, sizeof connack, "CONNACK comes back in VLAN 42");
+    world_uninit(&w);
+}
+
+static void
+one_connection(struct proxy_config *config)
+{
+    config->mqtt.max_connections = 1;
+}
+
+TEST(client_beyond_the_limit_is_reset)
+{
+    struct world w;
+
+    world_init(&w, 1, v6, one_connection);
+    client(&w, 0, 1, "first");
+    struct host *second = host_connect(&w, 0, 2);
+
+    host_open(second);
+    ok(second->got_rst, "the second is reset");
+    is_int(proxy_stats(w.proxy[0])->clients_refused, 1, "and counted");
+    world_uninit(&w);
+}
+
+TEST(other_ports_of_the_address_are_refused)
+{
+    struct world w;
+
+    world_init(&w, 1, v6, NULL);
+    struct host *h = host_connect(&w, 0, 1);
+    uint8_t buf[WIRE_HEADROOM];
+    struct wire_l3 l3 = { .dst_mac = h->to_mac, .src_mac = h->mac, .src = h->addr, .dst = h->to,
+                          .ttl = 64 };
+    struct wire_tcp syn = { .src_port = h->tcp_port, .dst_port = 80, .seq = 1, .flags = TCP_SYN };
+    uint8_t *start = wire_build_tcp(&l3, &syn, buf + sizeof buf, 0);
+
+    proxy_rx_frame(w.proxy[0], 1, start, (size_t) (buf + sizeof buf - start), w.now);
+    world_settle(&w);
+    ok(h->got_rst && !h->open, "a SYN to port 80 of the service address is reset");
+    world_uninit(&w);
+}
+
+TEST(late_peer_learns_standing_subscriptions)
+{
+    struct world w;
+
+    world_init(&w, 2, v6, NULL);
+    w.cut = true;
+    struct host *sub = subscriber(&w, 0, 1, "topic1");
+    struct host *pub = client(&w, 1, 1, "pub");
+
+    world_pass(&w, 5 * CLOCK_SEC);
+    w.cut = false;
+    world_pass(&w, 40 * CLOCK_SEC);
+    host_publish(pub, "topic1", "message1", 8);
+    host_got(sub, publish_message1, sizeof publish_message1,
+             "the order of starting does not matter");
+    world_uninit(&w);
+}
+
+TEST(shutdown_closes_clients_and_takes_back_subscriptions)
+{
+    struct world w;
+
+    world_init(&w, 2, v6, NULL);
+    struct host *sub = subscriber(&w, 0, 1, "topic1");
+
+    proxy_shutdown(w.proxy[0], w.now);
+    world_settle(&w);
+    ok(sub->got_fin, "the client gets a FIN");
+    datagram_is(&w, 1, unsubscribe_topic1, sizeof unsubscribe_topic1, "peers get UNSUBSCRIBE");
+    host_segment(sub, TCP_FIN | TCP_ACK, NULL, 0);
+    world_settle(&w);
+    ok(proxy_is_idle(w.proxy[0]), "and the proxy is idle");
+    world_uninit(&w);
+}
+
+int
+main(void)
+{
+    for (int i = 0; i < 2; i++) {
+        v6 = i;
+        diag("over %s", v6 ? "IPv6" : "IPv4");
+        RUN(message_crosses_the_edges);
+        RUN(silence_where_nobody_listens);
+        RUN(unsubscribe_after_reset_and_after_keep_alive);
+        RUN(will_is_published_when_a_client_vanishes);
+        RUN(large_binary_message_crosses_in_fragments);
+        RUN(tagged_client_is_answered_with_its_tag);
+        RUN(client_beyond_the_limit_is_reset);
+        RUN(other_ports_of_the_address_are_refused);
+        RUN(late_peer_learns_standing_subscriptions);
+        RUN(shutdown_closes_clients_and_takes_back_subscriptions);
+    }
+    return done_testing();
+}
