@@ -1,0 +1,64 @@
+/* Copyright 2026 The ovs-mqtt-proxy authors.
+ * SPDX-License-Identifier: Apache-2.0 */
+/* The engine's object, for the files of this directory only. */
+#ifndef MP_ENGINE_PRIVATE_H
+#define MP_ENGINE_PRIVATE_H 1
+
+#include "engine/engine.h"
+#include "io/ofstream.h"
+#include "io/pcap_in.h"
+#include "io/trace.h"
+#include "io/udp.h"
+#include "ofp/flows.h"
+#include "ofp/flowsync.h"
+#include "ofp/swconn.h"
+
+/*          engine_stop()            idle, or patience       removed, or patience
+ *  RUNNING ------------> CLOSING ------------------> REMOVING ------------------> STOPPED
+ *                        FIN, UNSUBSCRIBE            flows                        loop ends */
+enum engine_phase { ENGINE_RUNNING, ENGINE_CLOSING, ENGINE_REMOVING, ENGINE_STOPPED };
+
+struct engine {
+    const struct settings *settings;
+    const struct options *options;
+    struct io_loop *loop;
+    struct proxy *proxy;
+    struct mac_addr probe_mac;
+
+    /* The switch; all NULL in pcap mode without one. */
+    struct io_ofstream *stream;
+    struct swconn *swconn;
+    struct flowsync *flowsync;
+    bool was_attached;                /* At any time. */
+    bool said_unreachable;            /* Since it was last attached. */
+
+    /* The desired flows. */
+    struct flows *flows;              /* As last handed to flowsync, for comparison. */
+    bool flows_dirty;                 /* To be built anew. */
+    uint32_t owner_generation;        /* Of net, that they were built from. */
+    bool said_ports;                  /* An edge port that the switch does not have. */
+
+    struct io_pcap *pcap;             /* NULL in openflow mode. */
+    struct io_udp *udp;               /* NULL until a peer is reached by it. */
+    struct io_trace *trace;           /* NULL: none. */
+
+    enum engine_phase phase;
+    usec_t phase_ends_at;             /* Patience of CLOSING and REMOVING. */
+    usec_t settle_by;
+    bool unreachable;                 /* An attempt to reach the switch has failed. */
+    char *failure;
+
+    struct ctl_counters counters[5];  /* Of ofp/ and io/. */
+    struct ctl_view view;
+};
+
+/* flows.c */
+void engine_update_flows(struct engine *);
+
+/* view.c */
+void engine_init_view(struct engine *);
+
+/* engine.c */
+char *engine_open_socket(struct engine *);
+
+#endif

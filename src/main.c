@@ -1,0 +1,221 @@
+/* Copyright 2026 The ovs-mqtt-proxy authors.
+ * SPDX-License-Identifier: Apache-2.0 */
+/* ovs-mqtt-proxyd: command line, then the daemon's conventions, then the engine on the one event
+ * loop, then teardown.  Nothing but order is decided here. */
+#include <config.h>
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ovs-config.h"
+#include "fatal-signal.h"
+#include "openvswitch/dynamic-string.h"
+#include "openvswitch/vlog.h"
+#include "util.h"
+
+#include "base/mem.h"
+#include "ctl/ctl_daemon.h"
+#include "ctl/options.h"
+#include "ctl/settings.h"
+#include "engine/engine.h"
+#include "io/loop.h"
+#include "io/pcap_in.h"
+
+VLOG_DEFINE_THIS_MODULE(main);
+
+struct program {
+    struct options *options;
+    struct settings settings;
+    struct engine_config config;
+    char *machine;
+    struct io_loop *loop;
+    struct engine *engine;
+    struct ctl_daemon *ctl;
+    bool completed;                   /* The parent of --detach was let go. */
+};
+
+/* ---- Before there is a daemon ---- */
+
+/* A sentence about the command line: no time stamp, exit 1. */
+static _Noreturn void
+refuse(char *error)
+{
+    fprintf(stderr, "%s: %s\n", program_name, error);
+    exit(EXIT_FAILURE);
+}
+
+static void
+print_and_exit(void (*put)(struct ds *))
+{
+    struct ds text = DS_EMPTY_INITIALIZER;
+
+    put(&text);
+    fputs(ds_cstr(&text), stdout);
+    exit(fflush(stdout) ? EXIT_FAILURE : EXIT_SUCCESS);
+}
+
+static void
+put_version(struct ds *out)
+{
+    ds_put_format(out, "%s (%s) %s\n", program_name, PACKAGE_NAME, PACKAGE_VERSION);
+}
+
+static void
+print_flows(const struct program *p)
+{
+    char *error = engine_print_flows(&p->config, stdout);
+
+    if (error) {
+        refuse(error);
+    }
+    exit(fflush(stdout) ? EXIT_FAILURE : EXIT_SUCCESS);
+}
+
+static void
+read_settings(struct program *p)
+{
+    size_t n_host;
+    struct ip_addr *host = io_local_addresses(&n_host);
+    char *error = settings_init(&p->settings, p->options, host, n_host);
+
+    if (error) {
+        refuse(error);
+    }
+    mem_free(host);
+}
+
+static void
+read_command_line(struct program *p, int argc, char *argv[])
+{
+    char *error = options_parse(argc, argv, &p->options);
+
+    if (error) {
+        refuse(error);
+    }
+    if (option_given(p->options, OPTION_help)) {
+        print_and_exit(options_put_help);
+    } else if (option_given(p->options, OPTION_help_markdown)) {
+        print_and_exit(options_put_markdown);
+    } else if (option_given(p->options, OPTION_version)) {
+        print_and_exit(put_version);
+    }
+    read_settings(p);
+    p->config.settings = &p->settings;
+    p->config.options = p->options;
+    p->machine = ctl_machine_id();
+    p->config.machine = p->machine;
+    if (option_given(p->options, OPTION_print_flows)) {
+        print_flows(p);
+    }
+}
+
+/* ---- The daemon ---- */
+
+static usec_t
+turn(void *p_, usec_t now)
+{
+    struct program *p = p_;
+    usec_t at = engine_turn(p->engine, now);
+
+    if (!p->completed && engine_is_settled(p->engine, now) && !engine_failure(p->engine)) {
+        p->completed = true;
+        ctl_daemon_complete();
+    } else if (!p->completed) {
+        at = clock_min(at, now + CLOCK_SEC);
+    }
+    return clock_min(at, ctl_daemon_turn(p->ctl, now));
+}
+
+static void
+on_ctl(void *p_)
+{
+    struct program *p = p_;
+
+    ctl_daemon_run(p->ctl);
+}
+
+static void
+on_terminate(void *p_)
+{
+    struct program *p = p_;
+
+    engine_stop(p->engine);
+}
+
+static void
+on_hangup(void *p OVS_UNUSED)
+{
+    ctl_reopen_log();
+}
+
+static void
+build(struct program *p)
+{
+    char *error;
+
+    p->loop = io_loop_create();
+    if (!p->loop) {
+        ovs_fatal(0, "cannot create an event loop");
+    }
+    ctl_random(&p->config.key, sizeof p->config.key);
+    p->engine = engine_create(&p->config, p->loop, &error);
+    if (!p->engine) {
+        ovs_fatal(0, "%s", error);
+    }
+    p->ctl = ctl_daemon_create(p->options, &p->settings, engine_view(p->engine));
+}
+
+/* Returns when the daemon is to end. */
+static void
+serve(struct program *p)
+{
+    struct io_watch *watches[] = {
+        io_watch_signal(p->loop, SIGTERM, on_terminate, p),
+        io_watch_signal(p->loop, SIGINT, on_terminate, p),
+        io_watch_signal(p->loop, SIGHUP, on_hangup, p),
+        io_watch_readable(p->loop, ctl_daemon_fd(p->ctl), on_ctl, p),
+    };
+
+    io_loop_set_turn(p->loop, turn, p);
+    io_loop_run(p->loop);
+    for (size_t i = 0; i < MP_ARRAY_SIZE(watches); i++) {
+        io_watch_destroy(watches[i]);
+    }
+}
+
+static void
+tear_down(struct program *p)
+{
+    ctl_daemon_destroy(p->ctl);
+    engine_destroy(p->engine);
+    io_loop_destroy(p->loop);
+    settings_uninit(&p->settings);
+    options_destroy(p->options);
+    free(p->machine);
+}
+
+int
+main(int argc, char *argv[])
+{
+    struct program p = { .completed = false };
+    char *failure = NULL;
+
+    ovs_set_program_name(argv[0], PACKAGE_VERSION);
+    fatal_ignore_sigpipe();
+    read_command_line(&p, argc, argv);
+    ctl_daemon_apply(p.options);
+    ctl_daemon_start();
+    build(&p);
+    serve(&p);
+    if (engine_failure(p.engine)) {
+        failure = mem_strdup(engine_failure(p.engine));
+        VLOG_ERR("%s", failure);
+    }
+    tear_down(&p);
+    if (failure) {
+        ovs_fatal(0, "%s", failure);
+    }
+    return EXIT_SUCCESS;
+}
