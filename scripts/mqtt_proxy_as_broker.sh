@@ -1,0 +1,13 @@
+#!/usr/bin/env bash
+# Copyright 2026 The ovs-mqtt-proxy authors.
+# SPDX-License-Identifier: Apache-2.0
+#
+# mqtt_proxy_as_broker.sh: a plain broker on the prototype's h1: a proxy without peers.
+# mqtt_proxy.inc tells more; -h shows the usage.
+
+host=h1
+bridge=s2
+# shellcheck source=scripts/mqtt_proxy.inc
+. "$(dirname "$0")/mqtt_proxy.inc"
+
+launch -t 1883 -u jorge -p passwd -- "$@"
