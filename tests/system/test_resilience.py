@@ -1,0 +1,243 @@
+# Copyright 2026 The ovs-mqtt-proxy authors.
+# SPDX-License-Identifier: Apache-2.0
+"""What the daemon's flows and clients live through: quiet times, flushes, a first controller, a
+vswitchd that is killed; and the guards that stand in place of iptables."""
+
+import glob
+import os
+import time
+
+from lab import TOP, Lab, program, stays, test, wait_for
+from test_edge import CONNECT, VIRTUAL, one_switch, read_exactly, virtual
+
+
+class FlowMods:
+    """Counts the FLOW_MODs that vswitchd receives, by its own debug log."""
+
+    def __init__(self, ovs):
+        self.ovs, self.process = ovs, ovs.vswitchd
+        ovs.appctl("vlog/set", "vconn:console:dbg")
+        # Its own messages apart, nothing may limit their number.
+        ovs.appctl("vlog/disable-rate-limit", "vconn")
+        self.mark()
+
+    def mark(self):
+        self.at = len(self.process.text)
+
+    def lines(self):
+        return [line for line in self.process.text[self.at:].splitlines()
+                if "OFPT_FLOW_MOD" in line and "received" in line]
+
+
+def texts(lab):
+    return sorted(flow["text"] for flow in lab.ovs.our_flows("s2"))
+
+
+def flows_back(lab, want, within=1.0):
+    """The flows are the same as before 'within' a second (and a little for the asking)."""
+    started = time.monotonic()
+    wait_for(lambda: texts(lab) == want, 10, lambda: "flows %r; there are %r" % (
+        want, texts(lab)), pause=0.02)
+    took = time.monotonic() - started
+    assert took < within + 0.5, "flows were back only after %.2f s" % took
+
+
+@test("no-flow-mod-in-thirty-quiet-seconds", timeout=90, needs=("daemon",))
+def quiet():
+    with Lab() as lab:
+        h1, _ = one_switch(lab)
+        virtual(lab)
+        client = h1.connect(VIRTUAL)
+        client.sendall(CONNECT % 1)
+        assert read_exactly(client, 4) == b"\x20\2\0\0"
+        # A FLOW_MOD of somebody else proves that the log would show one.
+        mods = FlowMods(lab.ovs)
+        lab.ovs.ofctl("add-flow", "s2", "priority=5,tcp,tp_dst=7777,actions=drop")
+        wait_for(mods.lines, 5, "a FLOW_MOD in vswitchd's log")
+        mods.mark()
+        time.sleep(30)              # The thing to be shown is that nothing happens.
+        assert not mods.lines(), mods.lines()
+
+
+@test("only-the-missing-flows-are-sent-again", needs=("daemon",))
+def repair():
+    with Lab() as lab:
+        one_switch(lab)
+        virtual(lab)
+        want = texts(lab)
+        mods = FlowMods(lab.ovs)
+        lab.ovs.ofctl("--strict", "del-flows", "s2", "priority=300,tcp,nw_dst=%s,tp_dst=1883" % VIRTUAL,
+                      version="OpenFlow13")
+        flows_back(lab, want)
+        ours = [line for line in mods.lines() if "DEL" not in line]
+        assert len(ours) == 1, "one flow was missing, these were sent: %r" % ours
+
+
+@test("flows-are-back-after-del-flows", needs=("daemon", "mosquitto"))
+def flush():
+    with Lab() as lab:
+        h1, h2 = one_switch(lab)
+        virtual(lab)
+        want = texts(lab)
+        sub = lab.subscribe(h2, VIRTUAL, "t")
+        lab.ovs.ofctl("del-flows", "s2", version="OpenFlow13")
+        flows_back(lab, want)
+        lab.ovs.ofctl("add-flow", "s2", "priority=0,actions=NORMAL")
+        lab.publish(h1, VIRTUAL, "t", "after", qos=1)
+        assert sub.wait_messages(1)[0].payload == b"after", "the subscriber's connection goes on"
+
+
+@test("flows-are-back-after-the-first-set-controller", timeout=90,
+      needs=("daemon", "mosquitto", "os-ken"))
+def first_controller():
+    with Lab() as lab:
+        h1, h2 = one_switch(lab)
+        virtual(lab)
+        want = texts(lab)
+        sub = lab.subscribe(h2, VIRTUAL, "t")
+        lab.ovs.vsctl("set-controller", "s2", "tcp:127.0.0.1:6653")
+        flows_back(lab, want)
+        lab.controller("s2")
+        flows_back(lab, want)
+        lab.publish(h1, VIRTUAL, "t", "after", qos=1)
+        assert sub.wait_messages(1)[0].payload == b"after"
+
+
+@test("killed-vswitchd-comes-back-with-our-flows", timeout=90, needs=("daemon", "mosquitto"))
+def kill_vswitchd():
+    with Lab() as lab:
+        h1, h2 = one_switch(lab)
+        daemon = virtual(lab)
+        want = texts(lab)
+        sub = lab.subscribe(h2, VIRTUAL, "t")
+        lab.ovs.kill_vswitchd()
+        lab.ovs.start_vswitchd()
+        flows_back(lab, want)
+        lab.ovs.ofctl("add-flow", "s2", "priority=0,actions=NORMAL")
+        lab.publish(h1, VIRTUAL, "t", "after", qos=1, timeout=30)
+        assert sub.wait_messages(1, timeout=20)[0].payload == b"after", \
+            "the subscriber's connection has outlived vswitchd"
+        assert daemon.process.is_running()
+
+
+@test("missing-bridge-is-waited-for", needs=("daemon", "mosquitto"))
+def late_bridge():
+    with Lab() as lab:
+        daemon = lab.daemon("mp", "--address", VIRTUAL, lab.ovs.mgmt("s2"))
+        stays(lambda: daemon.process.is_running(), 1.0, "patience")
+        h1, h2 = one_switch(lab)
+        daemon.wait_flows("s2")
+        sub = lab.subscribe(h2, VIRTUAL, "t")
+        lab.publish(h1, VIRTUAL, "t", "x")
+        sub.wait_messages(1)
+
+
+@test("clean-exit-removes-our-flows-and-nobody-elses", needs=("daemon",))
+def clean_exit():
+    with Lab() as lab:
+        h1, _ = one_switch(lab)
+        before = sorted(flow["text"] for flow in lab.ovs.flows("s2"))
+        daemon = virtual(lab)
+        client = h1.connect(VIRTUAL)
+        client.sendall(CONNECT % 1)
+        assert read_exactly(client, 4) == b"\x20\2\0\0"
+        status = daemon.stop()
+        assert status == 0, "exit status %r: %s" % (status, daemon.log[-2000:])
+        assert client.recv(1) == b"", "the client got a FIN"
+        assert sorted(flow["text"] for flow in lab.ovs.flows("s2")) == before
+        meters = lab.ovs.ofctl("dump-meters", "s2", version="OpenFlow13")
+        assert "meter=" not in meters, meters
+
+
+@test("second-daemon-of-the-same-instance-refuses-to-start", needs=("daemon",))
+def same_instance():
+    with Lab() as lab:
+        one_switch(lab)
+        virtual(lab)
+        other = lab.daemon("mp-other", "--address", VIRTUAL, "--instance", "2",
+                           lab.ovs.mgmt("s2"), wait=False)
+        assert other.process.wait(10) == 1, other.log
+        assert "instance" in other.log, other.log
+
+
+@test("flow-files-are-what-a-bridge-holds", needs=("daemon",))
+def flow_files():
+    with Lab() as lab:
+        one_switch(lab)
+        virtual(lab)
+        printed = lab.run([program("ovs-mqtt-proxyd"), "--address", VIRTUAL, "--print-flows",
+                           "s2"]).stdout.decode()
+        path = os.path.join(lab.dir, "printed.flows")
+        with open(path, "w") as out:
+            out.write(printed)
+        lab.bridge("s9")
+        for line in printed.splitlines():
+            if line.startswith("# ovs-ofctl"):
+                words = line[2:].split()
+                lab.ovs.ofctl(*[w if w != "BRIDGE" else "s9" for w in words[1:] if w != "-O"
+                                and not w.startswith("OpenFlow")], version="OpenFlow13")
+        lab.ovs.ofctl("add-flows", "s9", path, version="OpenFlow13")
+        by_hand = sorted(f["text"] for f in lab.ovs.flows("s9") if f.is_ours())
+        assert by_hand == texts(lab), (by_hand, texts(lab))
+
+
+@test("shipped-flow-files-are-printed-by-the-daemon", needs=("daemon",))
+def shipped_files():
+    with Lab(with_ovs=False) as lab:
+        files = sorted(glob.glob(os.path.join(TOP, "ovs-flows", "*.flows")))
+        assert files
+        for path in files:
+            with open(path) as source:
+                shipped = source.read()
+            command = next(line for line in shipped.splitlines() if "ovs-mqtt-proxyd" in line)
+            words = command.lstrip("# ").split()
+            printed = lab.run([program("ovs-mqtt-proxyd"), *words[1:]]).stdout.decode()
+
+            def flows(text):
+                return [line for line in text.splitlines() if line and line[0] != "#"]
+            assert flows(printed) == flows(shipped), path
+
+
+@test("rst-guard-lets-a-client-live-in-pcap-mode", timeout=90,
+      needs=("daemon", "mosquitto", "tcpdump"))
+def rst_guard():
+    """On h1, as the prototype: its kernel owns the address and would refuse the client."""
+    with Lab() as lab:
+        h1, h2 = one_switch(lab)
+        bare = lab.daemon("bare", "--attach=pcap:eth0", "--take", h1.ip, host=h1)
+        refused = lab.publish(h2, h1.ip, "t", "x", check=False, timeout=30)
+        assert refused.returncode != 0, "without the guard the kernel's RST ends the connection"
+        bare.stop()
+        lab.daemon("mp", "--attach=pcap:eth0", "--take", h1.ip, lab.ovs.mgmt("s2"),
+                   host=h1).wait_flows("s2")
+        sub = lab.subscribe(h2, h1.ip, "t")
+        lab.publish(h2, h1.ip, "t", "guarded", qos=1)
+        assert sub.wait_messages(1)[0].payload == b"guarded"
+        guard = [f for f in lab.ovs.our_flows("s2") if "rst" in f["match"]]
+        assert guard and guard[0]["n_packets"] > 0, guard
+        # A segment of no connection still gets *our* RST.
+        raw = h2.python(UNKNOWN_SEGMENT, h1.ip, timeout=10)
+        assert b"RST" in raw.stdout, raw
+
+
+# A connected socket's kernel state, without a connection: an ACK to a port that never saw a SYN.
+UNKNOWN_SEGMENT = """
+import socket, struct, sys
+dst = socket.inet_aton(sys.argv[1]); src = socket.inet_aton("192.168.1.102")
+def total(data):
+    s = sum(struct.unpack("!%dH" % (len(data) // 2), data))
+    while s >> 16: s = (s & 0xffff) + (s >> 16)
+    return ~s & 0xffff
+tcp = struct.pack("!HHIIBBHHH", 55555, 1883, 1000, 2000, 0x50, 0x10, 1000, 0, 0)
+pseudo = src + dst + struct.pack("!BBH", 0, 6, len(tcp))
+tcp = tcp[:16] + struct.pack("!H", total(pseudo + tcp)) + tcp[18:]
+raw = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_TCP)
+raw.settimeout(5)
+raw.sendto(tcp, (sys.argv[1], 0))
+while True:
+    packet = raw.recv(2000)
+    segment = packet[(packet[0] & 15) * 4:]
+    if struct.unpack("!HH", segment[:4]) == (1883, 55555):
+        print("RST" if segment[13] & 4 else "flags %02x" % segment[13])
+        break
+"""
