@@ -20,6 +20,8 @@ VLOG_DEFINE_THIS_MODULE(engine);
 #define REMOVING_US (2 * CLOCK_SEC)
 /* How long a parent of --detach waits at most for the switch. */
 #define SETTLE_US (5 * CLOCK_SEC)
+/* Of our segments in pcap mode: guard e tells the kernel's RSTs from ours by their 64. */
+#define PCAP_TTL 63
 /* While frames cannot leave, whatever is due in the proxy is looked at this often. */
 #define BLOCKED_US (20 * CLOCK_MSEC)
 
@@ -123,9 +125,7 @@ attached(struct engine *e, usec_t now)
     io_ofstream_confirm(e->stream);
     engine_update_flows(e);
     flowsync_attach(e->flowsync, now);
-    if (e->settings->openflow) {
-        net_probe_owners(proxy_net(e->proxy), now);
-    }
+    e->may_probe = e->settings->openflow;
 }
 
 static void
@@ -298,8 +298,8 @@ flows_are_gone(const struct engine *e)
     enum flowsync_state state;
     size_t n;
 
-    if (!e->flowsync || option_given(e->options, OPTION_keep_flows)) {
-        return true;
+    if (!is_attached(e) || option_given(e->options, OPTION_keep_flows)) {
+        return true;                  /* Without a switch there is nobody to ask. */
     }
     swconn_output(e->swconn, &n);
     state = flowsync_state(e->flowsync);
@@ -331,13 +331,15 @@ step_exit(struct engine *e, usec_t now)
 static void
 log_notices(struct engine *e)
 {
+    static struct vlog_rate_limit rl = VLOG_RATE_LIMIT_INIT(30, 30);
+    enum proxy_notice level;
     char text[512];
 
-    while (proxy_next_notice(e->proxy, text, sizeof text)) {
-        VLOG_WARN("%s", text);
+    while ((level = proxy_next_notice(e->proxy, text, sizeof text)) != PROXY_NOTICE_NONE) {
+        VLOG_RL(&rl, level == PROXY_NOTICE_WARN ? VLL_WARN : VLL_INFO, "%s", text);
     }
     while (e->flowsync && flowsync_next_notice(e->flowsync, text, sizeof text)) {
-        VLOG_INFO("%s", text);
+        VLOG_INFO_RL(&rl, "%s", text);
     }
 }
 
@@ -368,6 +370,12 @@ engine_turn(struct engine *e, usec_t now)
     proxy_run(e->proxy, now);
     if (e->swconn) {
         sync_flows(e, now);
+    }
+    /* Not before: without flow b2 an owner's answer would not reach us, and what leaves meanwhile in
+     * its name would carry the daemon's own MAC. */
+    if (e->may_probe && flowsync_state(e->flowsync) == FLOWSYNC_IN_SYNC) {
+        e->may_probe = false;
+        net_probe_owners(proxy_net(e->proxy), now);
     }
     send_all(e, now);
     log_notices(e);
@@ -422,6 +430,10 @@ open_switch(struct engine *e)
     stream.read = stream_read;
     stream.closed = stream_closed;
     e->stream = io_ofstream_create(e->loop, &stream, &error);
+    if (e->stream && e->settings->passive) {
+        VLOG_INFO("%s: waiting for the switch to call", e->settings->method);
+        e->unreachable = true;        /* For now, and nobody knows for how long. */
+    }
     return error;
 }
 
@@ -526,6 +538,9 @@ engine_create(const struct engine_config *config, struct io_loop *loop, char **e
     e->probe_mac = settings_probe_mac(e->settings, e->options, config->machine);
     settings_to_proxy(e->settings, e->options, &proxy);
     proxy.net.probe_mac = e->probe_mac;
+    if (!e->settings->openflow) {
+        proxy.utcp.ttl = PCAP_TTL;
+    }
     proxy_config_set_key(&proxy, &config->key);
     e->proxy = proxy_create(&proxy, now);
     engine_init_view(e);

@@ -37,6 +37,7 @@ struct engine {
     bool flows_dirty;                 /* To be built anew. */
     uint32_t owner_generation;        /* Of net, that they were built from. */
     bool said_ports;                  /* An edge port that the switch does not have. */
+    bool may_probe;                   /* Attached; owners are asked for once flow b2 is there. */
 
     struct io_pcap *pcap;             /* NULL in openflow mode. */
     struct io_udp *udp;               /* NULL until a peer is reached by it. */

@@ -20,6 +20,7 @@ struct client {                       /* One TCP connection joined to one Networ
 
 struct notices {                      /* A ring; the oldest are overwritten. */
     char text[MAX_NOTICES][NOTICE_SIZE];
+    enum proxy_notice level[MAX_NOTICES];
     uint32_t head, n;
 };
 
@@ -58,7 +59,7 @@ void route_from_peers(struct proxy *, usec_t now);
 void route_to_network(struct proxy *, usec_t now);
 void route_unsubscribe_all(struct proxy *, usec_t now);
 
-void notice_put(struct proxy *, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
+void notice_put(struct proxy *, enum proxy_notice, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 
 #endif

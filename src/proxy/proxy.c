@@ -127,7 +127,7 @@ proxy_rx_frame(struct proxy *p, uint32_t port, const void *frame, size_t n, usec
     }
     if (rx.frame.csum_unverified && rx.type != NET_RX_ICMP_ERROR && !p->said_offload) {
         p->said_offload = true;
-        notice_put(p, "a host on port %u leaves checksums to its network card: frames from it are "
+        notice_put(p, PROXY_NOTICE_WARN, "a host on port %u leaves checksums to its network card: frames from it are "
                    "taken unverified, and user-space switches lose its UDP; \"ethtool -K IF tx off\" "
                    "there helps (said once)", (unsigned int) port);
     }
@@ -243,13 +243,15 @@ proxy_is_idle(const struct proxy *p)
 }
 
 void
-notice_put(struct proxy *p, const char *format, ...)
+notice_put(struct proxy *p, enum proxy_notice level, const char *format, ...)
 {
     struct notices *ns = &p->notices;
+    uint32_t at = (ns->head + ns->n) % MAX_NOTICES;
     va_list args;
 
+    ns->level[at] = level;
     va_start(args, format);
-    vsnprintf(ns->text[(ns->head + ns->n) % MAX_NOTICES], NOTICE_SIZE, format, args);
+    vsnprintf(ns->text[at], NOTICE_SIZE, format, args);
     va_end(args);
     if (ns->n < MAX_NOTICES) {
         ns->n++;
@@ -258,18 +260,20 @@ notice_put(struct proxy *p, const char *format, ...)
     }
 }
 
-bool
+enum proxy_notice
 proxy_next_notice(struct proxy *p, char *buf, size_t size)
 {
     struct notices *ns = &p->notices;
+    enum proxy_notice level;
 
     if (!ns->n) {
-        return false;
+        return PROXY_NOTICE_NONE;
     }
+    level = ns->level[ns->head];
     snprintf(buf, size, "%s", ns->text[ns->head]);
     ns->head = (ns->head + 1) % MAX_NOTICES;
     ns->n--;
-    return true;
+    return level;
 }
 
 struct net *

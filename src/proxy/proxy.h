@@ -52,8 +52,9 @@ bool proxy_next_datagram(struct proxy *, struct peer_datagram *);
 void proxy_shutdown(struct proxy *, usec_t now);
 bool proxy_is_idle(const struct proxy *);
 
-/* Things that an operator should hear of once: drained for log lines, NUL-terminated text. */
-bool proxy_next_notice(struct proxy *, char *buf, size_t size);
+/* Things that an operator should hear of: drained for log lines, NUL-terminated text. */
+enum proxy_notice { PROXY_NOTICE_NONE, PROXY_NOTICE_INFO, PROXY_NOTICE_WARN };
+enum proxy_notice proxy_next_notice(struct proxy *, char *buf, size_t size);
 
 /* The parts, for show commands, counters and flows.  Borrowed. */
 struct net *proxy_net(struct proxy *);
@@ -68,6 +69,7 @@ bool proxy_peer_source(const struct proxy *, const struct ip_addr *peer, struct 
     X(clients_opened, "clients whose TCP connection opened")                            \
     X(clients_refused, "clients refused by the broker's limit")                         \
     X(no_peer_source, "datagrams not sent for want of a source address")                \
+    X(local_topics, "PUBLISHes of peers to a broker's own topics ($...), ignored")      \
     X(rx_datagrams, "datagrams from the peer socket")
 STATS_DECLARE(proxy, PROXY_STATS)
 const struct proxy_stats *proxy_stats(const struct proxy *);

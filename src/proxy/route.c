@@ -7,10 +7,19 @@
  * thing that leads to peers_publish(). */
 #include "proxy/private.h"
 
+/* '$' topics are a broker's own (MQTT 5.0 4.7.2): what it says of itself is nobody else's, and a
+ * peer has no say in it. */
+static bool
+is_local(struct slice topic)
+{
+    return topic.n && topic.p[0] == '$';
+}
+
 void
 route_from_broker(struct proxy *p, const struct mqtt_event *ev, usec_t now)
 {
-    if (p->shutting_down) {
+    if (p->shutting_down
+        || is_local(ev->type == MQTT_EV_PUBLISH ? ev->message.topic : ev->filter)) {
         return;
     }
     if (ev->type == MQTT_EV_SUBSCRIBE) {
@@ -43,6 +52,20 @@ peer_name(const struct proxy *p, uint32_t id, char buf[ADDR_STRLEN])
     memcpy(buf, "?", 2);
 }
 
+static void
+deliver(struct proxy *p, const struct peer_publish *publish, usec_t now)
+{
+    struct mqtt_message message = { .topic = publish->topic, .retain = publish->retain };
+
+    if (is_local(publish->topic)) {
+        p->stats.local_topics++;
+        return;
+    }
+    message.payload = mbuf_copy(publish->payload.p, publish->payload.n);
+    mqtt_publish_remote(p->mqtt, &message, now);
+    mbuf_unref(message.payload);
+}
+
 void
 route_from_peers(struct proxy *p, usec_t now)
 {
@@ -51,28 +74,20 @@ route_from_peers(struct proxy *p, usec_t now)
 
     while (peers_next_event(p->peers, &ev)) {
         switch (ev.type) {
-        case PEER_EV_PUBLISH: {
-            struct mqtt_message message = {
-                .topic = ev.publish.topic,
-                .payload = mbuf_copy(ev.publish.payload.p, ev.publish.payload.n),
-                .retain = ev.publish.retain,
-            };
-
-            mqtt_publish_remote(p->mqtt, &message, now);
-            mbuf_unref(message.payload);
+        case PEER_EV_PUBLISH:
+            deliver(p, &ev.publish, now);
             break;
-        }
         case PEER_EV_UP:
             peer_name(p, ev.peer, name);
-            notice_put(p, "peer %s: heard", name);
+            notice_put(p, PROXY_NOTICE_INFO, "peer %s: heard", name);
             break;
         case PEER_EV_SILENT:
             peer_name(p, ev.peer, name);
-            notice_put(p, "peer %s: silent", name);
+            notice_put(p, PROXY_NOTICE_INFO, "peer %s: silent", name);
             break;
         case PEER_EV_TOO_BIG:
-            notice_put(p, "a PUBLISH of %zu bytes is too big for one datagram (%d): not sent to peers",
-                       ev.size, PEER_MAX_DATAGRAM);
+            notice_put(p, PROXY_NOTICE_WARN, "a PUBLISH of %zu bytes is too big for one datagram (%d): "
+                       "not sent to peers", ev.size, PEER_MAX_DATAGRAM);
             break;
         }
     }

@@ -287,7 +287,10 @@ def keep_alive():
         client.sendall(b"\x10\x0d\0\4MQTT\4\2\0\1\0\1c")
         assert read_exactly(client, 4) == b"\x20\2\0\0"
         started = time.monotonic()
-        assert client.recv(1) == b"", "closed by the broker"
+        try:
+            assert client.recv(1) == b"", "closed by the broker"
+        except ConnectionResetError:
+            pass
         assert 1.2 < time.monotonic() - started < 3, "after one and a half keep-alives"
 
 

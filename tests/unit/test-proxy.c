@@ -229,6 +229,57 @@ TEST(late_peer_learns_standing_subscriptions)
     world_uninit(&w);
 }
 
+TEST(topics_of_the_broker_itself_stay_at_home)
+{
+    struct world w;
+
+    world_init(&w, 2, v6, NULL);
+    struct host *sub = subscriber(&w, 0, 1, "$own/#");
+    struct host *pub = client(&w, 1, 1, "pub");
+
+    host_publish(pub, "$own/x", "1", 1);
+    is_int(w.n_log, 0, "neither a SUBSCRIBE nor a PUBLISH of them crosses");
+    host_got(sub, NULL, 0, "and nothing arrives");
+
+    static const uint8_t datagram[] = { 0x30, 9, 0, 6, '$', 'o', 'w', 'n', '/', 'x', '2' };
+
+    proxy_rx_datagram(w.proxy[0], &w.service[1], 1883, datagram, sizeof datagram, w.now);
+    world_settle(&w);
+    host_got(sub, NULL, 0, "not even from a peer that sends one");
+    world_uninit(&w);
+}
+
+static void
+by_socket(struct proxy_config *config)
+{
+    static struct peer_spec peer;
+
+    peer = config->peers[0];
+    peer.via = PEER_SOCKET;
+    config->peers = &peer;
+}
+
+TEST(peers_by_socket_get_the_same_datagrams)
+{
+    struct world w;
+    struct peer_datagram d;
+
+    world_init(&w, 2, v6, by_socket);
+    struct host *sub = subscriber(&w, 0, 1, "topic1");
+
+    is_int(w.n_log, 0, "nothing leaves by the switch");
+    ok(proxy_next_datagram(w.proxy[0], &d), "a datagram for the socket");
+    is_mem(d.payload->data, d.payload->size, subscribe_topic1, sizeof subscribe_topic1,
+           "the SUBSCRIBE");
+    mbuf_unref(d.payload);
+    ok(!proxy_next_datagram(w.proxy[0], &d), "and no other");
+    proxy_rx_datagram(w.proxy[0], &w.service[1], 1883, publish_message1, sizeof publish_message1,
+                      w.now);
+    world_settle(&w);
+    host_got(sub, publish_message1, sizeof publish_message1, "what comes by the socket is delivered");
+    world_uninit(&w);
+}
+
 TEST(shutdown_closes_clients_and_takes_back_subscriptions)
 {
     struct world w;
@@ -261,6 +312,8 @@ main(void)
         RUN(client_beyond_the_limit_is_reset);
         RUN(other_ports_of_the_address_are_refused);
         RUN(late_peer_learns_standing_subscriptions);
+        RUN(topics_of_the_broker_itself_stay_at_home);
+        RUN(peers_by_socket_get_the_same_datagrams);
         RUN(shutdown_closes_clients_and_takes_back_subscriptions);
     }
     return done_testing();
