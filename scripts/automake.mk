@@ -7,6 +7,7 @@ EXTRA_DIST += \
 	scripts/build \
 	scripts/build-libopenvswitch \
 	scripts/demo \
+	scripts/gen-options-table \
 	scripts/install-deps \
 	scripts/mqtt_proxy.inc \
 	scripts/mqtt_proxy1.sh \

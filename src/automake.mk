@@ -17,6 +17,8 @@ include src/topic/automake.mk
 include src/wire/automake.mk
 include src/base/automake.mk
 
+dist_man_MANS += src/ovs-mqtt-proxyd.8
+
 if BUILD_DAEMON
 sbin_PROGRAMS += src/ovs-mqtt-proxyd
 src_ovs_mqtt_proxyd_SOURCES = src/main.c

@@ -157,12 +157,13 @@ build(struct program *p)
 
     p->loop = io_loop_create();
     if (!p->loop) {
-        ovs_fatal(0, "cannot create an event loop");
+        VLOG_FATAL("cannot create an event loop");
     }
+    ctl_daemon_lock(p->options, &p->settings);
     ctl_random(&p->config.key, sizeof p->config.key);
     p->engine = engine_create(&p->config, p->loop, &error);
     if (!p->engine) {
-        ovs_fatal(0, "%s", error);
+        VLOG_FATAL("%s", error);
     }
     p->ctl = ctl_daemon_create(p->options, &p->settings, engine_view(p->engine));
 }
@@ -211,11 +212,10 @@ main(int argc, char *argv[])
     serve(&p);
     if (engine_failure(p.engine)) {
         failure = mem_strdup(engine_failure(p.engine));
-        VLOG_ERR("%s", failure);
     }
     tear_down(&p);
     if (failure) {
-        ovs_fatal(0, "%s", failure);
+        VLOG_FATAL("%s", failure);    /* To the log, and once to stderr. */
     }
     return EXIT_SUCCESS;
 }

@@ -28,7 +28,8 @@ struct writer {
 static inline struct reader
 reader_init(const void *p, size_t n)
 {
-    return (struct reader) { .p = p, .end = (const uint8_t *) p + n };
+    /* No bytes may well be NULL, to which not even 0 may be added. */
+    return (struct reader) { .p = p, .end = n ? (const uint8_t *) p + n : p };
 }
 
 static inline size_t

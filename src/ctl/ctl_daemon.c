@@ -5,6 +5,8 @@
 #include "ctl/ctl_daemon.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +15,8 @@
 
 #include "ovs-config.h"
 #include "daemon.h"
+#include "dirs.h"
+#include "fatal-signal.h"
 #include "memory.h"
 #include "openvswitch/vlog.h"
 #include "unixctl.h"
@@ -103,6 +107,33 @@ ctl_daemon_complete(void)
     daemonize_complete();
 }
 
+/* The lock is the process's: the kernel takes it back when the process ends, however that be.  The
+ * file stays, empty. */
+void
+ctl_daemon_lock(const struct options *o, const struct settings *s)
+{
+    struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+    uint64_t instance = option_number(o, OPTION_instance);
+
+    if (!s->method || !s->is_local) {
+        return;
+    }
+
+    char *file = xasprintf("%s/ovs-mqtt-proxyd.%s.%"PRIu64".lock", ovs_rundir(), s->bridge,
+                           instance);
+    int fd = open(file, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+
+    if (fd < 0) {
+        VLOG_WARN("%s: cannot be created (%s): make sure that no other daemon has this instance",
+                  file, ovs_strerror(errno));
+    } else if (fcntl(fd, F_SETLK, &lock) && (errno == EAGAIN || errno == EACCES)
+               && !fcntl(fd, F_GETLK, &lock)) {
+        VLOG_FATAL("%s: process %ld is there already as instance %"PRIu64": stop it, or give this "
+                   "one another --instance", s->bridge, (long int) lock.l_pid, instance);
+    }
+    free(file);                       /* 'fd' stays open, and with it the lock. */
+}
+
 /* ---- What lives in poll-loop style ---- */
 
 static void
@@ -151,6 +182,9 @@ ctl_daemon_create(const struct options *o, const struct settings *s, struct ctl_
     }
     d->vsdb = open_database(s);
     d->appctl = appctl_create(view, d->vsdb);
+
+    /* The pump's thread would do it too late: it wants to be done by an only thread. */
+    fatal_signal_init();
 
     struct pump_client client = { run_clients, wait_clients, d };
 

@@ -21,6 +21,10 @@ void ctl_daemon_apply(const struct options *);
 /* Detaches if asked to: from here on, another process.  No thread may exist yet. */
 void ctl_daemon_start(void);
 
+/* Makes sure that no other daemon of the same instance is attached to the same bridge: both would
+ * take the other's flows for leftovers of their own.  Exits with a message if there is one. */
+void ctl_daemon_lock(const struct options *, const struct settings *);
+
 /* The control socket with all commands, the database client, the thread that waits for both.
  * Exits with a message when the socket cannot be made. */
 struct ctl_daemon *ctl_daemon_create(const struct options *, const struct settings *,

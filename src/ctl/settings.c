@@ -349,6 +349,7 @@ parse_target(struct settings *s, const char *target)
                 return xasprintf("%s: nothing follows the method", target);
             }
             s->method = xstrdup(target);
+            s->passive = target[0] == 'p';
             s->bridge = bridge_of_method(target);
             s->is_local = s->bridge != NULL;
             return NULL;

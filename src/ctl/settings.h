@@ -41,6 +41,7 @@ struct settings {
     /* Switch. */
     char *bridge;                     /* NULL: METHOD says nothing of a name. */
     char *method;                     /* "unix:...": NULL without a switch (pcap alone). */
+    bool passive;                     /* The switch calls: punix: or ptcp:. */
     bool is_local;                    /* By BRIDGE.mgmt of this machine: its database is ours. */
     char *db;                         /* NULL: "none". */
     uint32_t versions;                /* Bit i: OpenFlow version i is allowed. */

@@ -73,7 +73,8 @@ spec_parse_take(const char *text, struct net_service *svc)
         return NULL;                  /* Length 0: every address of both families. */
     }
     if (!prefix_parse(&svc->prefix, text)
-        || (spec_is_host(&svc->prefix) && !spec_is_usable(&svc->prefix.addr))) {
+        || (spec_is_host(&svc->prefix) && !spec_is_usable(&svc->prefix.addr))
+        || !svc->prefix.len) {        /* "::/0" would be IPv4 too. */
         return xasprintf("--take: \"%s\" is neither an IP address of a host, nor a prefix, nor "
                          "ANY", text);
     }

@@ -275,6 +275,8 @@ engine_stop(struct engine *e)
         e->phase = ENGINE_CLOSING;
         e->phase_ends_at = now + CLOSING_US;
         proxy_shutdown(e->proxy, now);
+    } else {
+        e->phase_ends_at = 0;         /* Asked twice: no patience. */
     }
 }
 
@@ -467,6 +469,10 @@ open_pcap(struct engine *e)
     e->pcap = io_pcap_create(e->loop, &config, &error);
     free(text);
     mem_free(services);
+    if (!error && !s->method) {
+        VLOG_WARN("no bridge is given for the guard flows: the kernel of whoever owns a taken "
+                  "address will reset its clients' connections unless something else stops it");
+    }
     return error;
 }
 

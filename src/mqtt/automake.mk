@@ -20,5 +20,7 @@ src_mqtt_libmqtt_a_SOURCES = \
 	src/mqtt/retain.c \
 	src/mqtt/retain.h \
 	src/mqtt/session.c \
+	src/mqtt/share.c \
 	src/mqtt/show.c \
-	src/mqtt/subscribe.c
+	src/mqtt/subscribe.c \
+	src/mqtt/v5.c

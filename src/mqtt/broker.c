@@ -29,6 +29,7 @@ mqtt_config_default(struct mqtt_config *config)
         .max_sessions = 200000,
         .max_inflight = 100,
         .max_qos = 0,
+        .max_topic_alias = 16,
         .max_keep_alive_s = 0,
         .connect_timeout_us = 10 * CLOCK_SEC,
         .session_expiry_us = 7 * 24 * 3600 * CLOCK_SEC,
@@ -57,7 +58,9 @@ mqtt_create(const struct mqtt_config *config, usec_t now)
                offsetof(struct mqtt_conn, timer_due), CONN_TICK_US, now);
     wheel_init(&b->session_wheel, &b->sessions, offsetof(struct mqtt_session, timer),
                offsetof(struct mqtt_session, timer_due), SESSION_TICK_US, now);
+    slab_init(&b->groups, mqtt_group_size, 0);
     b->subs = subtrie_create(&b->config.key);
+    b->shares = subtrie_create(&b->config.key);
     b->retained = mqtt_retained_create(&b->config.key, config->max_retained,
                                        config->max_retained_bytes);
     return b;
@@ -94,7 +97,11 @@ mqtt_destroy(struct mqtt_broker *b)
     mqtt_queues_uninit(b);
     mqtt_retained_destroy(b->retained);
     subtrie_set_uninit(&b->matches);
+    mqtt_share_free_all(b);
+    subtrie_destroy(b->shares);
     subtrie_destroy(b->subs);
+    slab_uninit(&b->groups);
+    mem_free(b->props);
     slab_uninit(&b->conns);
     slab_uninit(&b->sessions);
     slab_uninit(&b->entries);

@@ -31,10 +31,11 @@ struct mqtt_config {
     uint32_t max_sessions;            /* Stored ones included. */
     uint16_t max_inflight;            /* QoS 1 and 2, each way, not acknowledged. */
     uint8_t max_qos;                  /* Granted at most: 0, 1 or 2. */
+    uint16_t max_topic_alias;         /* MQTT 5.0, each way. */
     uint16_t max_keep_alive_s;        /* 0: no limit. */
     usec_t connect_timeout_us;        /* From open to CONNECT. */
-    usec_t session_expiry_us;         /* Of a persistent session nobody resumes; CLOCK_NEVER: never. */
-    usec_t hold_us;                   /* A publisher is held for a slow subscriber at most this long. */
+    usec_t session_expiry_us;         /* Of a session that nobody resumes; CLOCK_NEVER: never. */
+    usec_t hold_us;                   /* A publisher waits for a slow subscriber this long at most. */
     struct siphash_key key;
 };
 void mqtt_config_default(struct mqtt_config *);
@@ -57,6 +58,8 @@ void mqtt_config_default(struct mqtt_config *);
     X(bytes_out, "bytes to clients")                                                    \
     X(dropped_qos0, "QoS 0 messages dropped at the limit of a queue")                   \
     X(dropped_qos12, "QoS 1 and 2 messages dropped at the limit of a queue")            \
+    X(expired, "messages whose time was up before they were sent")                      \
+    X(too_large_out, "messages beyond a client's Maximum Packet Size")                  \
     X(retained_set, "retained messages stored or replaced")                             \
     X(retained_limit, "retained messages refused at the limit")                         \
     X(wills_sent, "Will messages published")                                            \
@@ -119,7 +122,7 @@ bool mqtt_next_ready(struct mqtt_broker *, mqtt_id *, uint32_t *user);
 struct mqtt_output {
     uint8_t head[72];                 /* Fixed and short variable headers, small packets whole. */
     uint32_t head_n;
-    struct mbuf *extra;               /* Long variable header (topic), or NULL: owned by the receiver. */
+    struct mbuf *extra;               /* Long headers, or NULL: owned by the receiver. */
     struct mbuf *body;                /* Payload, or NULL: reference owned by the receiver. */
     uint32_t body_off, body_n;
 };
@@ -147,7 +150,10 @@ struct mqtt_subscription_info {
 /* Subscriptions of the session last returned by mqtt_walk_sessions() at '*session_pos'. */
 bool mqtt_walk_subscriptions(const struct mqtt_broker *, uint32_t session_pos, uint32_t *pos,
                              struct mqtt_subscription_info *);
-struct mqtt_memory { uint32_t n_connections, n_sessions, n_subscriptions, n_retained; uint64_t bytes; };
+struct mqtt_memory {
+    uint32_t n_connections, n_sessions, n_subscriptions, n_retained;
+    uint64_t bytes;
+};
 void mqtt_memory(const struct mqtt_broker *, struct mqtt_memory *);
 const struct mqtt_stats *mqtt_stats(const struct mqtt_broker *);
 

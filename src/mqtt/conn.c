@@ -78,6 +78,7 @@ mqtt_conn_free(struct mqtt_broker *b, uint32_t conn)
 
     wire_mqtt_framer_free(&c->rx);
     free_ctl(c);
+    mqtt_v5_free(b, c->v5);
     mqtt_hold_free(b, conn);
     wheel_disarm(&b->conn_wheel, conn);
     b->generations[conn] = 0;

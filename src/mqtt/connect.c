@@ -47,8 +47,19 @@ check_strings(const struct mqtt_config *config, const struct wire_mqtt_connect *
                         || topic_n_levels(c->will_topic) > config->max_topic_levels)) {
         return MQTT_REASON_MALFORMED;
     }
-    return 0;
+    /* [MQTT-3.1.2.11.10]: data for an authentication method that is not named. */
+    if (wire_mqtt_has_prop(&c->props, MQTT_PROP_AUTHENTICATION_DATA)
+        && !wire_mqtt_has_prop(&c->props, MQTT_PROP_AUTHENTICATION_METHOD)) {
+        return MQTT_REASON_PROTOCOL_ERROR;
+    }
+    return mqtt_v5_check_props(c->props.raw) ? MQTT_REASON_MALFORMED
+           : mqtt_v5_check_props(c->will_props.raw);
 }
+
+struct joining {                      /* An acceptable CONNECT. */
+    struct wire_mqtt_connect connect;
+    bool is_assigned;                 /* The client identifier is ours. */
+};
 
 /* The CONNACK return code of 3.1.1 for a reason. */
 static uint8_t
@@ -58,7 +69,9 @@ return_code_of(uint8_t reason)
     case 0: return MQTT_RETURN_ACCEPTED;
     case MQTT_REASON_BAD_VERSION: return MQTT_RETURN_BAD_VERSION;
     case MQTT_REASON_BAD_CLIENT_ID: return MQTT_RETURN_BAD_CLIENT_ID;
-    case MQTT_REASON_BAD_CREDENTIALS: return MQTT_RETURN_BAD_CREDENTIALS;
+    /* 4 is for data that is malformed (table 3.1); a wrong password is 5, as mosquitto and the
+     * prototype have it. */
+    case MQTT_REASON_BAD_CREDENTIALS:
     case MQTT_REASON_NOT_AUTHORIZED: return MQTT_RETURN_NOT_AUTHORIZED;
     default: return MQTT_RETURN_UNAVAILABLE;
     }
@@ -105,24 +118,34 @@ make_will(const struct wire_mqtt_connect *c)
     struct mqtt_will *will = mem_zalloc(sizeof *will);
     struct mbuf *payload = mbuf_copy(c->will_payload.p, c->will_payload.n);
 
-    will->msg = mqtt_msg_create(c->will_topic, NO_PROPS, payload);
+    will->msg = mqtt_msg_create(c->will_topic, c->will_props.raw, payload);
+    mqtt_v5_adopt_props(will->msg, &c->will_props, 0);
     will->msg->qos = c->will_qos;
     will->msg->retain = c->will_retain;
+    will->delay_s = wire_mqtt_prop_number(&c->will_props, MQTT_PROP_WILL_DELAY, 0);
     mbuf_unref(payload);
     return will;
 }
 
-/* Seconds for which the session outlives its connection; UINT32_MAX: for ever. */
+/* Seconds for which a session may outlive its connection; UINT32_MAX: for ever. */
 static uint32_t
-expiry_of(const struct mqtt_config *config, const struct wire_mqtt_connect *c)
+max_expiry(const struct mqtt_config *config)
 {
-    if (c->clean) {
-        return 0;
-    }
     if (config->session_expiry_us >= UINT32_MAX * CLOCK_SEC) {
         return UINT32_MAX;
     }
     return (uint32_t) ((config->session_expiry_us + CLOCK_SEC - 1) / CLOCK_SEC);
+}
+
+/* Seconds for which this one does. */
+static uint32_t
+expiry_of(const struct mqtt_config *config, const struct wire_mqtt_connect *c)
+{
+    uint32_t wanted = c->version == MQTT_V50
+                      ? wire_mqtt_prop_number(&c->props, MQTT_PROP_SESSION_EXPIRY, 0)
+                      : c->clean ? 0 : UINT32_MAX;
+
+    return MP_MIN(wanted, max_expiry(config));
 }
 
 /* The session of a client identifier, with its old connection ended and, for a clean session, its
@@ -163,15 +186,58 @@ keep_alive_of(const struct mqtt_config *config, const struct wire_mqtt_connect *
     return max && (!c->keep_alive_s || c->keep_alive_s > max) ? max : c->keep_alive_s;
 }
 
-static void
-accept_client(struct mqtt_broker *b, uint32_t conn, const struct wire_mqtt_connect *connect,
-              usec_t now)
+#define CONNACK_SIZE (WIRE_MQTT_MAX_FIXED + 2 + 4 + 64)
+
+/* Where we differ from what the client asked for, and our own limits. */
+static struct slice
+write_connack_props(const struct mqtt_broker *b, const struct mqtt_conn *c,
+                    const struct joining *j, struct writer *w)
 {
+    const struct wire_mqtt_connect *connect = &j->connect;
+    const struct mqtt_session *s = mqtt_session_at(b, c->session);
+
+    if (s->expiry_s != wire_mqtt_prop_number(&connect->props, MQTT_PROP_SESSION_EXPIRY, 0)) {
+        wire_mqtt_put_number_prop(w, MQTT_PROP_SESSION_EXPIRY, s->expiry_s);
+    }
+    if (j->is_assigned) {
+        wire_mqtt_put_string_prop(w, MQTT_PROP_ASSIGNED_CLIENT_ID, connect->client_id);
+    }
+    if (c->keep_alive_s != connect->keep_alive_s) {
+        wire_mqtt_put_number_prop(w, MQTT_PROP_SERVER_KEEP_ALIVE, c->keep_alive_s);
+    }
+    wire_mqtt_put_number_prop(w, MQTT_PROP_RECEIVE_MAXIMUM, b->config.max_inflight);
+    wire_mqtt_put_number_prop(w, MQTT_PROP_TOPIC_ALIAS_MAXIMUM, b->config.max_topic_alias);
+    wire_mqtt_put_number_prop(w, MQTT_PROP_MAXIMUM_PACKET_SIZE, b->config.max_packet_size);
+    return (struct slice) { w->start, (uint32_t) writer_size(w) };
+}
+
+static void
+put_connack(struct mqtt_broker *b, uint32_t conn, const struct joining *j, bool is_present)
+{
+    const struct mqtt_conn *c = mqtt_conn_at(b, conn);
+    struct writer w = mqtt_ctl_begin(b, conn, CONNACK_SIZE);
+    struct slice props = NO_PROPS;
+    uint8_t bytes[64];
+
+    if (c->version == MQTT_V50) {
+        struct writer p = writer_init(bytes, sizeof bytes);
+
+        props = write_connack_props(b, c, j, &p);
+    }
+    /* 3.1 has no Session Present. */
+    wire_mqtt_put_connack(&w, c->version, is_present && c->version != MQTT_V31,
+                          MQTT_RETURN_ACCEPTED, props);
+    mqtt_ctl_end(b, conn, &w);
+}
+
+static void
+accept_client(struct mqtt_broker *b, uint32_t conn, const struct joining *j, usec_t now)
+{
+    const struct wire_mqtt_connect *connect = &j->connect;
     bool is_present = false;
     uint32_t session = open_session(b, connect, &is_present, now);
     struct mqtt_conn *c = mqtt_conn_at(b, conn);
     struct mqtt_session *s;
-    struct writer w;
 
     if (!session) {
         b->stats.limit_refused++;
@@ -181,8 +247,8 @@ accept_client(struct mqtt_broker *b, uint32_t conn, const struct wire_mqtt_conne
     s = mqtt_session_at(b, session);
     s->conn = conn;
     s->version = connect->version;
-    s->flags = connect->clean ? MQTT_SESSION_CLEAN : 0;
     s->expiry_s = expiry_of(&b->config, connect);
+    s->flags = s->expiry_s ? 0 : MQTT_SESSION_CLEAN;
     s->will = connect->has_will ? make_will(connect) : NULL;
 
     c->session = session;
@@ -191,12 +257,10 @@ accept_client(struct mqtt_broker *b, uint32_t conn, const struct wire_mqtt_conne
     c->keep_alive_s = keep_alive_of(&b->config, connect);
     mqtt_conn_arm_keep_alive(b, conn, now);
     b->stats.connects_accepted++;
-
-    w = mqtt_ctl_begin(b, conn, 8);
-    /* 3.1 has no Session Present. */
-    wire_mqtt_put_connack(&w, c->version, is_present && c->version != MQTT_V31,
-                          MQTT_RETURN_ACCEPTED, NO_PROPS);
-    mqtt_ctl_end(b, conn, &w);
+    if (c->version == MQTT_V50) {
+        c->v5 = mqtt_v5_create(b, &connect->props);
+    }
+    put_connack(b, conn, j, is_present);
     mqtt_flow_resume(b, s);
 }
 
@@ -204,35 +268,38 @@ uint8_t
 mqtt_handle_connect(struct mqtt_broker *b, uint32_t conn, const struct wire_mqtt_frame *frame,
                     usec_t now)
 {
-    struct wire_mqtt_connect c;
-    enum wire_mqtt_result result = wire_mqtt_decode_connect(frame, &c);
+    struct joining j = { .is_assigned = false };
+    enum wire_mqtt_result result = wire_mqtt_decode_connect(frame, &j.connect);
+    struct wire_mqtt_connect *c = &j.connect;
     uint8_t assigned[ASSIGNED_SIZE];
     uint8_t reason;
 
-    if (result == WIRE_MQTT_BAD_VERSION || (result == WIRE_MQTT_DONE && c.version == MQTT_V50)) {
-        /* [MQTT-3.1.2-2]; whoever is newer than 3.1.1 understands the form of 5.0. */
-        refuse(b, conn, c.version >= MQTT_V50 ? MQTT_V50 : MQTT_V311, MQTT_REASON_BAD_VERSION,
+    if (result == WIRE_MQTT_BAD_VERSION) {
+        /* [MQTT-3.1.2-2]; whoever is newer than 5.0 understands its form. */
+        refuse(b, conn, c->version > MQTT_V50 ? MQTT_V50 : MQTT_V311, MQTT_REASON_BAD_VERSION,
                now);
         return 0;
     }
-    reason = result == WIRE_MQTT_DONE ? check_strings(&b->config, &c) : mqtt_reason_of(result);
+    reason = result == WIRE_MQTT_DONE ? check_strings(&b->config, c) : mqtt_reason_of(result);
     if (reason) {
         return reason;
     }
-    if (!c.client_id.n) {
+    if (!c->client_id.n) {
         /* [MQTT-3.1.3-8]; 3.1 wants 1 to 23 characters. */
-        if (c.version == MQTT_V31 || (c.version == MQTT_V311 && !c.clean)) {
-            refuse(b, conn, c.version, MQTT_REASON_BAD_CLIENT_ID, now);
+        if (c->version == MQTT_V31 || (c->version == MQTT_V311 && !c->clean)) {
+            refuse(b, conn, c->version, MQTT_REASON_BAD_CLIENT_ID, now);
             return 0;
         }
-        c.client_id = assign_client_id(b, assigned);
+        c->client_id = assign_client_id(b, assigned);
+        j.is_assigned = true;
     }
-    reason = check_credentials(&b->config, &c);
+    reason = wire_mqtt_has_prop(&c->props, MQTT_PROP_AUTHENTICATION_METHOD)
+             ? MQTT_REASON_BAD_AUTHENTICATION_METHOD : check_credentials(&b->config, c);
     if (reason) {
-        refuse(b, conn, c.version, reason, now);
+        refuse(b, conn, c->version, reason, now);
         return 0;
     }
-    accept_client(b, conn, &c, now);
+    accept_client(b, conn, &j, now);
     return 0;
 }
 
@@ -245,10 +312,25 @@ mqtt_handle_disconnect(struct mqtt_broker *b, uint32_t conn, const struct wire_m
     struct wire_mqtt_disconnect d;
     enum wire_mqtt_result result = wire_mqtt_decode_disconnect(frame, c->version, &d);
 
+    struct mqtt_session *s = mqtt_session_at(b, c->session);
+    uint32_t expiry_s;
+
     if (result != WIRE_MQTT_DONE) {
         return mqtt_reason_of(result);
     }
-    mqtt_session_drop_will(b, c->session);
+    if (c->version == MQTT_V50) {
+        expiry_s = wire_mqtt_prop_number(&d.props, MQTT_PROP_SESSION_EXPIRY, s->expiry_s);
+        if (mqtt_v5_check_props(d.props.raw)) {
+            return MQTT_REASON_MALFORMED;
+        }
+        if (expiry_s && !s->expiry_s) {
+            return MQTT_REASON_PROTOCOL_ERROR;      /* [MQTT-3.14.2.2.2] */
+        }
+        s->expiry_s = MP_MIN(expiry_s, max_expiry(&b->config));
+    }
+    if (d.reason != MQTT_REASON_DISCONNECT_WITH_WILL) {
+        mqtt_session_drop_will(b, c->session);
+    }
     mqtt_conn_end(b, conn, MQTT_END_CLOSE, 0, now);
     return 0;
 }

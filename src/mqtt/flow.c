@@ -46,6 +46,18 @@ mqtt_flow_trim(struct mqtt_broker *b, struct mqtt_session *s)
     }
 }
 
+uint32_t
+mqtt_sub_ids_add(struct mqtt_broker *b, uint32_t list, uint32_t id)
+{
+    uint32_t idx = slab_alloc(&b->sub_ids);
+
+    if (!idx) {
+        return list;
+    }
+    *(struct mqtt_sub_id *) slab_at(&b->sub_ids, idx) = (struct mqtt_sub_id) { list, id };
+    return idx;
+}
+
 void
 mqtt_sub_ids_free(struct mqtt_broker *b, uint32_t list)
 {

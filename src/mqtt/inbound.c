@@ -1,8 +1,8 @@
 /* Copyright 2026 The ovs-mqtt-proxy authors.
  * SPDX-License-Identifier: Apache-2.0 */
 /* QoS 2 towards us: the packet identifiers of messages that were taken over and not released yet,
- * so that a PUBLISH that comes again is not delivered again [MQTT-4.3.3-2].  A sorted array: clients
- * count upwards, so that this appends and looks at the end. */
+ * so that a PUBLISH that comes again is not delivered again [MQTT-4.3.3-2].  A sorted array:
+ * clients count upwards, so that this appends and looks at the end. */
 #include "mqtt/private.h"
 
 /* 3.1.1 clients are told no Receive Maximum: what we remember of one is limited here. */

@@ -6,16 +6,77 @@
 
 #define NO_PROPS ((struct slice) { NULL, 0 })
 
-static struct wire_mqtt_publish
-publish_of(const struct mqtt_entry *e)
+/* Expiry and alias, identifier and value each; one Subscription Identifier. */
+#define OWN_PROPS_SIZE 8u
+#define SUB_ID_SIZE 5u
+
+struct sending {                      /* One message on its way out. */
+    struct wire_mqtt_publish publish;
+    struct slice props;               /* In b->props. */
+    uint32_t head_n;                  /* Bytes before the payload. */
+    uint16_t alias;                   /* To be remembered, or 0. */
+};
+
+static uint32_t
+n_sub_ids(const struct mqtt_broker *b, uint32_t list)
 {
-    return (struct wire_mqtt_publish) {
-        .qos = e->qos,
-        .retain = e->flags & MQTT_ENTRY_RETAIN,
-        .packet_id = e->packet_id,
-        .topic = mqtt_msg_topic(e->msg),
-        .payload = { e->msg->payload->data, e->msg->payload->size },
-    };
+    uint32_t n = 0;
+
+    for (; list; n++) {
+        list = ((struct mqtt_sub_id *) slab_at(&b->sub_ids, list))->next;
+    }
+    return n;
+}
+
+/* The properties of a PUBLISH to a 5.0 client: what is left of the expiry, the alias, those of the
+ * message as they came, the identifiers of the subscriptions that matched. */
+static struct slice
+write_props(struct mqtt_broker *b, const struct mqtt_entry *e, uint16_t alias, usec_t now)
+{
+    const struct mqtt_msg *msg = e->msg;
+    struct slice own = mqtt_msg_props(msg);
+    size_t size = OWN_PROPS_SIZE + own.n + n_sub_ids(b, e->sub_ids) * SUB_ID_SIZE;
+    struct writer w;
+
+    b->props = mem_grow(b->props, &b->allocated_props, size, 1);
+    w = writer_init(b->props, b->allocated_props);
+    if (msg->expires_at != CLOCK_NEVER) {
+        usec_t left_us = MP_MAX(msg->expires_at - now, 0);
+
+        wire_mqtt_put_number_prop(&w, MQTT_PROP_MESSAGE_EXPIRY,
+                                  (uint32_t) ((left_us + CLOCK_SEC - 1) / CLOCK_SEC));
+    }
+    if (alias) {
+        wire_mqtt_put_number_prop(&w, MQTT_PROP_TOPIC_ALIAS, alias);
+    }
+    writer_bytes(&w, own.p, own.n);
+    for (uint32_t i = e->sub_ids; i; ) {
+        const struct mqtt_sub_id *id = slab_at(&b->sub_ids, i);
+
+        wire_mqtt_put_number_prop(&w, MQTT_PROP_SUBSCRIPTION_ID, id->id);
+        i = id->next;
+    }
+    return (struct slice) { b->props, (uint32_t) writer_size(&w) };
+}
+
+static struct sending
+sending_of(struct mqtt_broker *b, const struct mqtt_conn *c, const struct mqtt_entry *e,
+           usec_t now)
+{
+    struct slice topic = mqtt_msg_topic(e->msg);
+    bool is_known = false;
+    struct sending s = { .alias = mqtt_v5_alias_out(c->v5, topic, &is_known) };
+
+    s.publish.qos = e->qos;
+    s.publish.retain = e->flags & MQTT_ENTRY_RETAIN;
+    s.publish.packet_id = e->packet_id;
+    s.publish.topic = is_known ? (struct slice) { topic.p, 0 } : topic;
+    s.publish.payload = (struct slice) { e->msg->payload->data, e->msg->payload->size };
+    if (c->version == MQTT_V50) {
+        s.props = write_props(b, e, s.alias, now);
+    }
+    s.head_n = wire_mqtt_publish_head_size(c->version, &s.publish, s.props.n);
+    return s;
 }
 
 /* Everything that waits, in one piece. */
@@ -31,48 +92,84 @@ take_ctl(struct mqtt_conn *c, struct writer *w, struct mqtt_output *out)
     c->ctl = NULL;
 }
 
-enum taken { TAKEN_WHOLE, TAKEN_LAST, TAKEN_NOT };
+enum taken { TAKEN_WHOLE, TAKEN_LAST, TAKEN_NOT, TAKEN_NEVER };
 
-/* Writes the entry at the front, unless it does not go with what is in 'w' already.  TAKEN_LAST:
- * nothing can follow in this piece. */
-static enum taken
-take_publish(struct mqtt_session *s, struct mqtt_entry *e, struct writer *w, uint32_t room,
-             struct mqtt_output *out)
+struct pull {                         /* One call of mqtt_next_output(). */
+    struct mqtt_output *out;
+    struct writer w;                  /* On out->head. */
+    uint32_t room;
+    usec_t now;
+};
+
+/* Does it go with what is in 'w' already? */
+static bool
+fits(const struct sending *s, const struct writer *w, uint32_t room)
 {
-    struct wire_mqtt_publish p = publish_of(e);
-    uint32_t left = (uint32_t) (w->end - w->p);
-    uint32_t head_n = wire_mqtt_publish_head_size(s->version, &p, 0);
-    bool is_whole = p.payload.n <= left && head_n <= left - p.payload.n;
-    bool is_first = !writer_size(w);
+    uint32_t left = (uint32_t) (w->end - w->p), used = (uint32_t) writer_size(w);
 
-    if (!is_first && ((head_n > left) || writer_size(w) + head_n + p.payload.n > room
-                      || (!is_whole && p.payload.n <= sizeof out->head))) {
-        return TAKEN_NOT;
-    }
-    if (e->qos && !e->packet_id) {
-        mqtt_flow_number(s, e);
-    } else if (e->qos) {
-        p.dup = true;                 /* [MQTT-3.3.1-1] */
-    }
-    p.packet_id = e->packet_id;
-    if (head_n > left) {
+    /* A small one goes whole, now or next time. */
+    return !used || (s->head_n <= left && used + s->head_n + s->publish.payload.n <= room
+                     && (s->publish.payload.n <= left - s->head_n
+                         || s->publish.payload.n > sizeof ((struct mqtt_output *) 0)->head));
+}
+
+/* Writes a message that fits.  TAKEN_LAST: nothing can follow in this piece. */
+static enum taken
+write_publish(uint8_t version, const struct sending *s, struct writer *w, struct mqtt_output *out,
+              struct mbuf *payload)
+{
+    const struct wire_mqtt_publish *p = &s->publish;
+    uint32_t left = (uint32_t) (w->end - w->p);
+
+    if (s->head_n > left) {
         struct writer extra;
 
-        out->extra = mbuf_create(head_n);
-        extra = writer_init(out->extra->data, head_n);
-        wire_mqtt_put_publish(&extra, s->version, &p, NO_PROPS);
+        out->extra = mbuf_create(s->head_n);
+        extra = writer_init(out->extra->data, s->head_n);
+        wire_mqtt_put_publish(&extra, version, p, s->props);
     } else {
-        wire_mqtt_put_publish(w, s->version, &p, NO_PROPS);
+        wire_mqtt_put_publish(w, version, p, s->props);
+        if (p->payload.n <= left - s->head_n) {
+            writer_bytes(w, p->payload.p, p->payload.n);
+            return TAKEN_WHOLE;
+        }
     }
-    if (is_whole) {
-        writer_bytes(w, p.payload.p, p.payload.n);
-        return TAKEN_WHOLE;
-    }
-    if (p.payload.n) {
-        out->body = mbuf_ref(e->msg->payload);
-        out->body_n = p.payload.n;
+    if (p->payload.n) {
+        out->body = mbuf_ref(payload);
+        out->body_n = p->payload.n;
     }
     return TAKEN_LAST;
+}
+
+/* The entry at the front.  TAKEN_NOT: it does not go with what is in 'w' already. */
+static enum taken
+take_publish(struct mqtt_broker *b, struct mqtt_conn *c, struct mqtt_entry *e, struct pull *pull)
+{
+    struct mqtt_session *s = mqtt_session_at(b, c->session);
+    struct sending sending = sending_of(b, c, e, pull->now);
+
+    if (sending.head_n + (uint64_t) sending.publish.payload.n > mqtt_v5_max_packet_size(c->v5)) {
+        b->stats.too_large_out++;     /* [MQTT-3.1.2-25] */
+        return TAKEN_NEVER;
+    }
+    if (e->msg->expires_at <= pull->now && !e->packet_id) {
+        b->stats.expired++;           /* [MQTT-3.3.2-5] */
+        return TAKEN_NEVER;
+    }
+    if (!fits(&sending, &pull->w, pull->room)) {
+        return TAKEN_NOT;
+    }
+    sending.publish.dup = e->packet_id;             /* Numbered before: [MQTT-3.3.1-1]. */
+    if (e->qos && !e->packet_id) {
+        mqtt_flow_number(s, e);
+    }
+    sending.publish.packet_id = e->packet_id;
+    if (sending.alias) {
+        mqtt_v5_alias_sent(b, c->v5, sending.alias, mqtt_msg_topic(e->msg));
+    }
+    b->stats.publishes_out++;
+    s->publishes_out++;
+    return write_publish(c->version, &sending, &pull->w, pull->out, e->msg->payload);
 }
 
 /* PUBREL instead of a message that the client has acknowledged by PUBREC [MQTT-4.4.0-1]. */
@@ -87,26 +184,24 @@ take_pubrel(const struct mqtt_session *s, const struct mqtt_entry *e, struct wri
 }
 
 static void
-take_messages(struct mqtt_broker *b, struct mqtt_session *s, struct writer *w, uint32_t room,
-              struct mqtt_output *out, usec_t now)
+take_messages(struct mqtt_broker *b, struct mqtt_conn *c, struct pull *pull)
 {
+    struct mqtt_session *s = mqtt_session_at(b, c->session);
+    uint32_t window = mqtt_v5_window(b, c->v5);
     enum taken taken = TAKEN_WHOLE;
     uint32_t idx;
 
-    while (taken == TAKEN_WHOLE && (idx = mqtt_flow_peek(b, s, b->config.max_inflight))) {
+    while ((taken == TAKEN_WHOLE || taken == TAKEN_NEVER)
+           && (idx = mqtt_flow_peek(b, s, window))) {
         struct mqtt_entry *e = mqtt_entry_at(b, idx);
 
-        if (e->flags & MQTT_ENTRY_RELEASED) {
-            taken = take_pubrel(s, e, w);
-        } else {
-            taken = take_publish(s, e, w, room, out);
-            if (taken != TAKEN_NOT) {
-                b->stats.publishes_out++;
-                s->publishes_out++;
-            }
-        }
-        if (taken != TAKEN_NOT) {
-            mqtt_flow_sent(b, s, idx, now);
+        taken = e->flags & MQTT_ENTRY_RELEASED ? take_pubrel(s, e, &pull->w)
+                : take_publish(b, c, e, pull);
+        if (taken == TAKEN_NEVER) {
+            s->dropped++;
+            mqtt_flow_discard(b, s, idx);
+        } else if (taken != TAKEN_NOT) {
+            mqtt_flow_sent(b, s, idx, pull->now);
         }
     }
 }
@@ -117,28 +212,27 @@ mqtt_next_output(struct mqtt_broker *b, mqtt_id id, uint32_t room, usec_t now,
 {
     uint32_t conn = mqtt_conn_find(b, id);
     struct mqtt_conn *c = conn ? mqtt_conn_at(b, conn) : NULL;
-    struct writer w = writer_init(out->head, sizeof out->head);
-    bool had_ctl = c && c->ctl;
+    struct pull pull = { out, writer_init(out->head, sizeof out->head), room, now };
 
     out->head_n = out->body_off = out->body_n = 0;
     out->extra = out->body = NULL;
     if (!c) {
         return false;
     }
-    if (had_ctl) {
-        take_ctl(c, &w, out);
+    if (c->ctl) {
+        take_ctl(c, &pull.w, out);
         mqtt_hold_ctl_drained(b, conn, now);
     }
     if (c->session && !out->extra) {
         struct mqtt_session *s = mqtt_session_at(b, c->session);
 
-        take_messages(b, s, &w, room, out, now);
+        take_messages(b, c, &pull);
         if (s->flow && s->flow->holds && mqtt_flow_has_drained(b, s->flow)) {
             mqtt_hold_release_session(b, c->session, now);
         }
         mqtt_flow_trim(b, s);
     }
-    out->head_n = (uint32_t) writer_size(&w);
+    out->head_n = (uint32_t) writer_size(&pull.w);
     b->stats.bytes_out += out->head_n + (out->extra ? out->extra->size : 0) + out->body_n;
     mqtt_conn_drained(b, conn);
     return out->head_n || out->extra;

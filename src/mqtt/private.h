@@ -182,6 +182,11 @@ struct mqtt_broker {
     uint32_t last_generation;
     uint64_t n_assigned_ids;
 
+    struct subtrie *shares;           /* Whole "$share/..." strings, to groups. */
+    struct slab groups;
+    uint8_t *props;                   /* Scratch: properties of what is being sent. */
+    size_t allocated_props;
+
     uint32_t *buckets;                /* Client identifier to session. */
     uint32_t n_buckets;
 
@@ -262,6 +267,8 @@ struct slice mqtt_session_client_id(const struct mqtt_session *);
 enum mqtt_subscribed { MQTT_SUBSCRIBED_NEW, MQTT_SUBSCRIBED_AGAIN, MQTT_SUBSCRIBED_LIMIT };
 enum mqtt_subscribed mqtt_session_subscribe(struct mqtt_broker *, uint32_t session,
                                             struct slice filter, uint32_t value);
+bool mqtt_session_subscription(const struct mqtt_broker *, uint32_t session, struct slice filter,
+                               uint32_t *value);
 bool mqtt_session_unsubscribe(struct mqtt_broker *, uint32_t session, struct slice filter);
 /* Takes one filter; '*pos' starts at 0. */
 bool mqtt_subs_next(const struct mqtt_subs *, uint32_t *pos, struct slice *filter);
@@ -294,7 +301,37 @@ void mqtt_flow_park(struct mqtt_broker *, struct mqtt_session *);   /* No connec
 /* Acknowledgements; false: no such packet identifier. */
 bool mqtt_flow_acked(struct mqtt_broker *, struct mqtt_session *, enum mqtt_packet_type,
                      const struct wire_mqtt_ack *);
+uint32_t mqtt_sub_ids_add(struct mqtt_broker *, uint32_t list, uint32_t id);    /* At the front. */
 void mqtt_sub_ids_free(struct mqtt_broker *, uint32_t list);
+
+/* v5.c: what only 5.0 has.  The functions for sending accept NULL for clients of before. */
+struct mqtt_v5 *mqtt_v5_create(struct mqtt_broker *, const struct wire_mqtt_props *);
+void mqtt_v5_free(struct mqtt_broker *, struct mqtt_v5 *);
+uint32_t mqtt_v5_window(const struct mqtt_broker *, const struct mqtt_v5 *);
+uint32_t mqtt_v5_max_packet_size(const struct mqtt_v5 *);
+uint8_t mqtt_v5_alias_in(struct mqtt_broker *, struct mqtt_v5 *, struct wire_mqtt_publish *);
+uint16_t mqtt_v5_alias_out(const struct mqtt_v5 *, struct slice topic, bool *is_known);
+void mqtt_v5_alias_sent(struct mqtt_broker *, struct mqtt_v5 *, uint16_t alias, struct slice topic);
+uint8_t mqtt_v5_check_props(struct slice raw);
+void mqtt_v5_adopt_props(struct mqtt_msg *, const struct wire_mqtt_props *, usec_t now);
+
+/* share.c: shared subscriptions. */
+#define MQTT_GROUP 0x80000000u        /* In the trie: this subscriber is a group. */
+extern const size_t mqtt_group_size;
+enum mqtt_share_form { MQTT_SHARE_NONE, MQTT_SHARE_VALID, MQTT_SHARE_INVALID };
+enum mqtt_share_form mqtt_share_parse(struct slice *filter);
+bool mqtt_share_find(const struct mqtt_broker *, struct slice whole, uint32_t session,
+                     uint32_t *value);
+enum subtrie_put_result mqtt_share_put(struct mqtt_broker *, struct slice whole, uint32_t session,
+                                       uint32_t value);
+enum subtrie_remove_result mqtt_share_remove(struct mqtt_broker *, struct slice whole,
+                                             uint32_t session);
+bool mqtt_share_choose(struct mqtt_broker *, const struct mqtt_msg *, struct subtrie_entry *);
+void mqtt_share_free_all(struct mqtt_broker *);
+
+/* What stands with a subscription: its options (MQTT_SUB_*) and its Subscription Identifier. */
+#define MQTT_SUB_VALUE(OPTIONS, ID) ((uint32_t) (OPTIONS) | (uint32_t) (ID) << 4)
+#define MQTT_SUB_ID(VALUE) ((VALUE) >> 4)
 
 /* inbound.c: QoS 2 packet identifiers that a client has not released. */
 enum mqtt_inbound { MQTT_INBOUND_NEW, MQTT_INBOUND_DUPLICATE, MQTT_INBOUND_LIMIT };

@@ -5,9 +5,6 @@
 
 #define NO_PROPS ((struct slice) { NULL, 0 })
 
-/* What the broker keeps with a subscription in the trie: options and Subscription Identifier. */
-#define VALUE_QOS(VALUE) ((uint8_t) ((VALUE) & MQTT_SUB_QOS))
-
 /* Shell sort by subscriber: rarely needed, and without libc's qsort() it stays pure. */
 static void
 sort_matches(struct subtrie_entry *e, size_t n)
@@ -33,31 +30,58 @@ has_overlaps(struct mqtt_broker *b)
     bool found = false;
 
     for (size_t i = 0; i < b->matches.n; i++) {
-        struct mqtt_session *s = mqtt_session_at(b, e[i].subscriber);
+        if (!(e[i].subscriber & MQTT_GROUP)) {
+            struct mqtt_session *s = mqtt_session_at(b, e[i].subscriber);
 
-        found = found || s->flags & MQTT_SESSION_SEEN;
-        s->flags |= MQTT_SESSION_SEEN;
+            found = found || s->flags & MQTT_SESSION_SEEN;
+            s->flags |= MQTT_SESSION_SEEN;
+        }
     }
     for (size_t i = 0; i < b->matches.n; i++) {
-        mqtt_session_at(b, e[i].subscriber)->flags &= (uint8_t) ~MQTT_SESSION_SEEN;
+        if (!(e[i].subscriber & MQTT_GROUP)) {
+            mqtt_session_at(b, e[i].subscriber)->flags &= (uint8_t) ~MQTT_SESSION_SEEN;
+        }
     }
     return found;
 }
 
+struct route {                        /* A message on its way. */
+    struct mqtt_msg *msg;
+    uint32_t from;                    /* Session of the publisher, or none. */
+    usec_t now;
+};
+
 /* Queues one copy for a session whose matching filters are 'e' to 'e + n'. */
 static void
-deliver(struct mqtt_broker *b, struct mqtt_msg *msg, const struct subtrie_entry *e, size_t n,
-        usec_t now)
+deliver(struct mqtt_broker *b, const struct route *route, const struct subtrie_entry *e, size_t n)
 {
     struct mqtt_session *s = mqtt_session_at(b, e->subscriber);
+    struct mqtt_msg *msg = route->msg;
     struct mqtt_delivery d = { .msg = msg };
+    usec_t now = route->now;
+    bool is_wanted = false;
 
     for (size_t i = 0; i < n; i++) {
-        d.qos = MP_MAX(d.qos, VALUE_QOS(e[i].value));   /* [MQTT-3.3.5-1] */
+        uint32_t value = e[i].value;
+
+        if (value & MQTT_SUB_NO_LOCAL && e->subscriber == route->from) {
+            continue;                 /* [MQTT-3.8.3-3] */
+        }
+        is_wanted = true;
+        d.qos = MP_MAX(d.qos, (uint8_t) (value & MQTT_SUB_QOS));        /* [MQTT-3.3.4-2] */
+        if (value & MQTT_SUB_RETAIN_AS_PUBLISHED && msg->retain) {
+            d.flags |= MQTT_ENTRY_RETAIN;           /* [MQTT-3.3.1-13] */
+        }
     }
     d.qos = MP_MIN(d.qos, msg->qos);
-    if (!s->conn && !d.qos) {
+    if (!is_wanted || (!s->conn && !d.qos)) {
         return;
+    }
+    for (size_t i = n; i-- && s->version == MQTT_V50; ) {
+        if (MQTT_SUB_ID(e[i].value)
+            && !(e[i].value & MQTT_SUB_NO_LOCAL && e->subscriber == route->from)) {
+            d.sub_ids = mqtt_sub_ids_add(b, d.sub_ids, MQTT_SUB_ID(e[i].value));
+        }
     }
     mqtt_flow_put(b, e->subscriber, &d, now);
     if (s->conn) {
@@ -72,10 +96,10 @@ deliver(struct mqtt_broker *b, struct mqtt_msg *msg, const struct subtrie_entry 
 void
 mqtt_publish(struct mqtt_broker *b, struct mqtt_msg *msg, uint32_t from, usec_t now)
 {
-    const struct subtrie_entry *e;
+    struct route route = { msg, from, now };
+    struct subtrie_entry *e;
     bool is_sorted;
 
-    (void) from;
     b->matches.n = 0;
     subtrie_match(b->subs, mqtt_msg_topic(msg), &b->matches);
     is_sorted = has_overlaps(b);
@@ -86,10 +110,17 @@ mqtt_publish(struct mqtt_broker *b, struct mqtt_msg *msg, uint32_t from, usec_t 
     for (size_t i = 0; i < b->matches.n; ) {
         size_t n = 1;
 
+        if (e[i].subscriber & MQTT_GROUP) {
+            if (mqtt_share_choose(b, msg, &e[i])) {
+                deliver(b, &route, &e[i], 1);
+            }
+            i++;
+            continue;
+        }
         while (is_sorted && i + n < b->matches.n && e[i + n].subscriber == e[i].subscriber) {
             n++;
         }
-        deliver(b, msg, &e[i], n, now);
+        deliver(b, &route, &e[i], n);
         i += n;
     }
 }
@@ -154,7 +185,6 @@ put_ack(struct mqtt_broker *b, uint32_t conn, enum mqtt_packet_type type,
     mqtt_ctl_end(b, conn, &w);
 }
 
-/* Clients have no business in the broker's own tree: acknowledged and not passed on. */
 static bool
 is_reserved_topic(struct slice topic)
 {
@@ -167,13 +197,26 @@ take_message(struct mqtt_broker *b, uint32_t conn, const struct wire_mqtt_frame 
 {
     struct mbuf *payload = frame->payload ? mbuf_ref(frame->payload)
                            : mbuf_copy(p->payload.p, p->payload.n);
-    struct mqtt_msg *msg = mqtt_msg_create(p->topic, NO_PROPS, payload);
+    struct mqtt_msg *msg = mqtt_msg_create(p->topic, p->props.raw, payload);
 
     mbuf_unref(payload);
     msg->qos = p->qos;
     msg->retain = p->retain;
+    mqtt_v5_adopt_props(msg, &p->props, now);
     mqtt_publish_local(b, msg, conn, mqtt_conn_at(b, conn)->session, now);
     mqtt_msg_unref(msg);
+}
+
+/* 0, or why the connection ends. */
+static uint8_t
+check_v5(struct mqtt_broker *b, struct mqtt_v5 *v, struct wire_mqtt_publish *p)
+{
+    uint8_t reason = mqtt_v5_check_props(p->props.raw);
+
+    if (!reason && wire_mqtt_has_prop(&p->props, MQTT_PROP_SUBSCRIPTION_ID)) {
+        reason = MQTT_REASON_PROTOCOL_ERROR;        /* [MQTT-3.3.4-6] */
+    }
+    return reason ? reason : mqtt_v5_alias_in(b, v, p);
 }
 
 uint8_t
@@ -186,14 +229,25 @@ mqtt_handle_publish(struct mqtt_broker *b, uint32_t conn, const struct wire_mqtt
     enum wire_mqtt_result result = wire_mqtt_decode_publish(frame, c->version, &p);
     struct wire_mqtt_ack ack = { .packet_id = p.packet_id };
     bool is_new = true;
+    uint8_t reason;
 
     if (result != WIRE_MQTT_DONE) {
         return mqtt_reason_of(result);
     }
+    reason = c->v5 ? check_v5(b, c->v5, &p) : 0;
+    if (reason) {
+        return reason;
+    }
     if (!topic_is_acceptable(b, p.topic)) {
         return MQTT_REASON_BAD_TOPIC;
     }
-    if (p.qos == 2) {
+    b->stats.publishes_in++;
+    s->publishes_in++;
+    if (is_reserved_topic(p.topic)) {
+        /* Clients have no business in the broker's own tree: acknowledged and not passed on. */
+        ack.reason = MQTT_REASON_NOT_AUTHORIZED;
+        is_new = false;
+    } else if (p.qos == 2) {
         switch (mqtt_inbound_put(b, s, p.packet_id, now)) {
         case MQTT_INBOUND_NEW: break;
         case MQTT_INBOUND_DUPLICATE: is_new = false; break;
@@ -202,9 +256,7 @@ mqtt_handle_publish(struct mqtt_broker *b, uint32_t conn, const struct wire_mqtt
             return MQTT_REASON_RECEIVE_MAXIMUM_EXCEEDED;
         }
     }
-    b->stats.publishes_in++;
-    s->publishes_in++;
-    if (is_new && !is_reserved_topic(p.topic)) {
+    if (is_new) {
         take_message(b, conn, frame, &p, now);
     }
     if (p.qos) {

@@ -200,25 +200,47 @@ remove_filter(struct mqtt_broker *b, struct mqtt_session *s, struct slice filter
     }
 }
 
+/* The value of a subscription; false if there is none. */
+bool
+mqtt_session_subscription(const struct mqtt_broker *b, uint32_t session, struct slice filter,
+                          uint32_t *value)
+{
+    const struct subtrie_entry *e;
+    struct slice shared = filter;
+
+    if (mqtt_share_parse(&shared) == MQTT_SHARE_VALID) {
+        return mqtt_share_find(b, filter, session, value);
+    }
+    e = subtrie_find(b->subs, filter, session);
+    if (e) {
+        *value = e->value;
+    }
+    return e;
+}
+
 enum mqtt_subscribed
 mqtt_session_subscribe(struct mqtt_broker *b, uint32_t session, struct slice filter,
                        uint32_t value)
 {
     struct mqtt_session *s = mqtt_session_at(b, session);
     enum subtrie_put_result result;
+    struct slice shared = filter;
+    uint32_t old;
 
     if (s->subs && s->subs->n >= b->config.max_subscriptions
-        && !subtrie_find(b->subs, filter, session)) {
+        && !mqtt_session_subscription(b, session, filter, &old)) {
         return MQTT_SUBSCRIBED_LIMIT;
     }
-    result = subtrie_put(b->subs, filter, session, value);
+    result = mqtt_share_parse(&shared) == MQTT_SHARE_VALID
+             ? mqtt_share_put(b, filter, session, value)
+             : subtrie_put(b->subs, filter, session, value);
     if (result == SUBTRIE_REPLACED) {
         return MQTT_SUBSCRIBED_AGAIN;
     }
     append_filter(b, s, filter);
     b->n_subscriptions++;
     if (result == SUBTRIE_ADDED_FIRST) {
-        mqtt_push_filter_event(b, MQTT_EV_SUBSCRIBE, filter);
+        mqtt_push_filter_event(b, MQTT_EV_SUBSCRIBE, shared);
     }
     return MQTT_SUBSCRIBED_NEW;
 }
@@ -226,8 +248,13 @@ mqtt_session_subscribe(struct mqtt_broker *b, uint32_t session, struct slice fil
 static void
 leave_filter(struct mqtt_broker *b, uint32_t session, struct slice filter)
 {
-    if (subtrie_remove(b->subs, filter, session) == SUBTRIE_REMOVED_LAST) {
-        mqtt_push_filter_event(b, MQTT_EV_UNSUBSCRIBE, filter);
+    struct slice shared = filter;
+    enum subtrie_remove_result result = mqtt_share_parse(&shared) == MQTT_SHARE_VALID
+                                        ? mqtt_share_remove(b, filter, session)
+                                        : subtrie_remove(b->subs, filter, session);
+
+    if (result == SUBTRIE_REMOVED_LAST) {
+        mqtt_push_filter_event(b, MQTT_EV_UNSUBSCRIBE, shared);
     }
     b->n_subscriptions--;
 }
@@ -235,7 +262,9 @@ leave_filter(struct mqtt_broker *b, uint32_t session, struct slice filter)
 bool
 mqtt_session_unsubscribe(struct mqtt_broker *b, uint32_t session, struct slice filter)
 {
-    if (!subtrie_find(b->subs, filter, session)) {
+    uint32_t value;
+
+    if (!mqtt_session_subscription(b, session, filter, &value)) {
         return false;
     }
     leave_filter(b, session, filter);
@@ -262,6 +291,9 @@ publish_will(struct mqtt_broker *b, uint32_t session, usec_t now)
     struct mqtt_msg *msg = mqtt_msg_ref(s->will->msg);
 
     mqtt_session_drop_will(b, session);
+    if (msg->expires_at != CLOCK_NEVER) {
+        msg->expires_at += now;       /* It was an interval so far. */
+    }
     b->stats.wills_sent++;
     mqtt_publish_local(b, msg, 0, session, now);
     mqtt_msg_unref(msg);

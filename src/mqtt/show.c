@@ -69,14 +69,14 @@ mqtt_walk_subscriptions(const struct mqtt_broker *b, uint32_t session_pos, uint3
                         struct mqtt_subscription_info *info)
 {
     const struct mqtt_session *s = mqtt_session_at(b, session_pos);
-    const struct subtrie_entry *e;
+    uint32_t value = 0;
 
     if (!mqtt_subs_next(s->subs, pos, &info->filter)) {
         return false;
     }
-    e = subtrie_find(b->subs, info->filter, session_pos);
+    mqtt_session_subscription(b, session_pos, info->filter, &value);
     info->client_id = mqtt_session_client_id(s);
-    info->qos = (uint8_t) (e->value & MQTT_SUB_QOS);
+    info->qos = (uint8_t) (value & MQTT_SUB_QOS);
     return true;
 }
 
@@ -94,6 +94,7 @@ mqtt_memory(const struct mqtt_broker *b, struct mqtt_memory *memory)
                  + slab_bytes(&b->entries) + slab_bytes(&b->sub_ids) + slab_bytes(&b->holds)
                  + b->n_generations * sizeof *b->generations
                  + b->n_buckets * sizeof *b->buckets + b->heap_bytes + subtrie_bytes(b->subs)
+                 + subtrie_bytes(b->shares) + slab_bytes(&b->groups) + b->allocated_props
                  + mqtt_retained_memory(b->retained)
                  + b->allocated_events * sizeof *b->events
                  + b->allocated_ready * sizeof *b->ready,

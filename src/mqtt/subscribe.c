@@ -4,12 +4,13 @@
  * [MQTT-3.8.4-6], then send what is retained. */
 #include "mqtt/private.h"
 
-/* 0, or why the connection ends: strings that are none, filters of no length [MQTT-4.7.3-1]. */
+/* 0, or why the connection ends: strings that are none, filters of no length [MQTT-4.7.3-1], No
+ * Local with a shared subscription [MQTT-3.8.3-4]. */
 static uint8_t
 check_filters(const struct wire_mqtt_subscribe *s, bool has_options)
 {
     struct slice rest = s->filters, filter;
-    uint8_t options;
+    uint8_t options = 0;
 
     while (wire_mqtt_next_filter(&rest, &filter, has_options ? &options : NULL)) {
         if (!filter.n) {
@@ -18,43 +19,76 @@ check_filters(const struct wire_mqtt_subscribe *s, bool has_options)
         if (!topic_utf8_is_valid(filter)) {
             return MQTT_REASON_MALFORMED;
         }
+        if (options & MQTT_SUB_NO_LOCAL && mqtt_share_parse(&filter) == MQTT_SHARE_VALID) {
+            return MQTT_REASON_PROTOCOL_ERROR;
+        }
     }
-    return 0;
+    return mqtt_v5_check_props(s->props.raw);
 }
 
-/* Subscribes to one filter; returns the code for the SUBACK. */
-static uint8_t
-subscribe(struct mqtt_broker *b, uint32_t session, struct slice filter, uint8_t options)
+struct request {                      /* One filter of a SUBSCRIBE. */
+    struct slice filter;
+    uint32_t id;                      /* Subscription Identifier, or 0. */
+    uint8_t options;
+    uint8_t code;                     /* For the SUBACK. */
+    bool has_replay;                  /* Retained messages are wanted. */
+};
+
+/* Subscribes to one filter. */
+static void
+subscribe(struct mqtt_broker *b, uint32_t session, struct request *r)
 {
-    uint8_t qos = MP_MIN(options & MQTT_SUB_QOS, b->config.max_qos);
+    uint8_t qos = MP_MIN(r->options & MQTT_SUB_QOS, b->config.max_qos);
+    uint8_t options = qos | (r->options & (MQTT_SUB_NO_LOCAL | MQTT_SUB_RETAIN_AS_PUBLISHED));
+    struct slice filter = r->filter;
+    enum mqtt_share_form form = mqtt_share_parse(&filter);
+    enum mqtt_subscribed result;
 
     b->stats.subscribes++;
-    if (!topic_filter_is_valid(filter)) {
-        return MQTT_REASON_BAD_FILTER;
+    r->has_replay = false;
+    if (form == MQTT_SHARE_INVALID || !topic_filter_is_valid(r->filter)) {
+        r->code = MQTT_REASON_BAD_FILTER;
+        return;
     }
-    if (topic_n_levels(filter) > b->config.max_topic_levels
-        || mqtt_session_subscribe(b, session, filter, qos) == MQTT_SUBSCRIBED_LIMIT) {
+    result = topic_n_levels(filter) > b->config.max_topic_levels ? MQTT_SUBSCRIBED_LIMIT
+             : mqtt_session_subscribe(b, session, r->filter, MQTT_SUB_VALUE(options, r->id));
+    if (result == MQTT_SUBSCRIBED_LIMIT) {
         b->stats.limit_refused++;
-        return MQTT_REASON_QUOTA_EXCEEDED;
+        r->code = MQTT_REASON_QUOTA_EXCEEDED;
+        return;
     }
-    return qos;
+    r->code = qos;
+    /* [MQTT-3.3.1-9] to [MQTT-3.3.1-11]; shared subscriptions get none (section 4.8.2). */
+    r->has_replay = form == MQTT_SHARE_NONE
+                    && (MQTT_SUB_RETAIN_HANDLING(r->options) == 0
+                        || (MQTT_SUB_RETAIN_HANDLING(r->options) == 1
+                            && result == MQTT_SUBSCRIBED_NEW));
 }
 
 /* [MQTT-3.8.4-3], [MQTT-3.3.1-8]: what is retained, with RETAIN set. */
 static void
-replay(struct mqtt_broker *b, uint32_t session, struct slice filter, uint8_t qos, usec_t now)
+replay(struct mqtt_broker *b, uint32_t session, const struct request *r, usec_t now)
 {
+    bool has_id = r->id && mqtt_session_at(b, session)->version == MQTT_V50;
     struct mqtt_retained_set set = { NULL, 0, 0 };
 
-    mqtt_retained_match(b->retained, filter, &set);
+    mqtt_retained_match(b->retained, r->filter, &set);
     for (size_t i = 0; i < set.n; i++) {
+        struct mqtt_msg *msg = mqtt_msg_ref(set.msgs[i]);
         struct mqtt_delivery d = {
-            .msg = set.msgs[i],
-            .qos = MP_MIN(set.msgs[i]->qos, qos),
+            .msg = msg,
+            .qos = MP_MIN(msg->qos, r->code),
             .flags = MQTT_ENTRY_RETAIN | MQTT_ENTRY_REPLAY,
         };
 
-        mqtt_flow_put(b, session, &d, now);
+        if (msg->expires_at <= now) {
+            mqtt_retained_remove(b->retained, mqtt_msg_topic(msg));
+            b->stats.expired++;
+        } else {
+            d.sub_ids = has_id ? mqtt_sub_ids_add(b, SLAB_NONE, r->id) : SLAB_NONE;
+            mqtt_flow_put(b, session, &d, now);
+        }
+        mqtt_msg_unref(msg);
     }
     mem_free(set.msgs);
 }
@@ -67,34 +101,24 @@ mqtt_handle_subscribe(struct mqtt_broker *b, uint32_t conn, const struct wire_mq
     struct wire_mqtt_subscribe s;
     enum wire_mqtt_result result = wire_mqtt_decode_subscribe(frame, c->version, &s);
     uint8_t reason = result == WIRE_MQTT_DONE ? check_filters(&s, true) : mqtt_reason_of(result);
-    struct slice rest, filter;
-    uint8_t options, *codes;
-    uint32_t i = 0;
+    struct request r = { .id = 0 };
     struct writer w;
 
     if (reason) {
         return reason;
     }
+    r.id = wire_mqtt_prop_number(&s.props, MQTT_PROP_SUBSCRIPTION_ID, 0);
+    /* The SUBACK is before the retained messages, because control packets leave first. */
     w = mqtt_ctl_begin(b, conn, WIRE_MQTT_MAX_FIXED + 3 + s.n_filters);
     wire_mqtt_put_suback(&w, MQTT_SUBACK, c->version, s.packet_id, s.n_filters);
-    codes = writer_room(&w, s.n_filters);
-    rest = s.filters;
-    while (wire_mqtt_next_filter(&rest, &filter, &options)) {
-        uint8_t code = subscribe(b, c->session, filter, options);
-
-        codes[i++] = code >= 0x80 && c->version != MQTT_V50 ? MQTT_SUBACK_FAILURE : code;
+    while (wire_mqtt_next_filter(&s.filters, &r.filter, &r.options)) {
+        subscribe(b, c->session, &r);
+        if (r.has_replay) {
+            replay(b, c->session, &r, now);
+        }
+        writer_u8(&w, r.code >= 0x80 && c->version != MQTT_V50 ? MQTT_SUBACK_FAILURE : r.code);
     }
     mqtt_ctl_end(b, conn, &w);
-
-    i = 0;
-    rest = s.filters;
-    while (wire_mqtt_next_filter(&rest, &filter, &options)) {
-        uint8_t code = codes[i++];
-
-        if (code < 0x80) {
-            replay(b, c->session, filter, code, now);
-        }
-    }
     return 0;
 }
 

@@ -301,8 +301,8 @@ has_gateway(const struct net *net, const struct ip_addr *remote)
            && !addr_equal(gateway, remote);
 }
 
-/* Sends by the neighbour 'hop' unless it is being looked for in vain: then false, and 'out' is still
- * the caller's. */
+/* Sends by the neighbour 'hop' unless it is being looked for in vain: then false, and 'out' is
+ * still the caller's. */
 static bool
 send_by(struct net *net, uint32_t hop, struct net_out *out, usec_t now, bool *sent)
 {

@@ -223,8 +223,8 @@ count_error(struct net *net, enum wire_error error)
 #undef COUNT
 }
 
-/* RFC 1122 3.2.1.3, RFC 4291 2.5: sources that no host on a network has, as far as the parser, which
- * must let address configuration pass, has not refused them. */
+/* RFC 1122 3.2.1.3, RFC 4291 2.5: sources that no host on a network has, as far as the parser,
+ * which must let address configuration pass, has not refused them. */
 static bool
 is_bad_source(const struct ip_addr *a)
 {

@@ -20,7 +20,7 @@
 struct net_service {
     enum net_kind { NET_VIRTUAL, NET_TAKEN } kind;
     struct ip_prefix prefix;          /* Virtual: a host address.  Taken: host, prefix, or len 0. */
-    struct mac_addr mac;              /* Virtual: given, or all-zero to derive one from the address. */
+    struct mac_addr mac;              /* Virtual: given, or all-zero: derived from the address. */
 };
 
 struct net_config {

@@ -55,8 +55,8 @@ net_queue_frame(struct net *net, const struct net_l2 *l2, const uint8_t *start,
     }
 }
 
-/* The item of a datagram, NULL at the limit.  What needs fragments gets its UDP header here, because
- * the checksum is over all of them. */
+/* The item of a datagram, NULL at the limit.  What needs fragments gets its UDP header here,
+ * because the checksum is over all of them. */
 static struct net_out *
 make_datagram(struct net *net, const struct net_dgram *d, struct mbuf *payload)
 {

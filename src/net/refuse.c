@@ -46,8 +46,9 @@ net_refuse(struct net *net, uint32_t port, const struct wire_frame *f, enum net_
     bool v4 = addr_is_v4(&f->ip.src);
     uint8_t buf[WIRE_HEADROOM + 1280];
 
-    /* RFC 1122 3.2.2 and RFC 4443 2.4 (e): never about what came to many.  Sources that are nobody's,
-     * groups and ICMP errors do not get here; a reassembled datagram has nothing left to quote. */
+    /* RFC 1122 3.2.2 and RFC 4443 2.4 (e): never about what came to many.  Groups, sources
+     * that are nobody's and ICMP errors do not get here; what was reassembled has nothing left to
+     * quote. */
     if (mac_is_multicast(&f->eth.dst) || !f->ip.packet.n
         || (!v4 && f->ip.proto == IP6_NO_NEXT_HEADER)) {
         net->stats.not_ours++;

@@ -15,10 +15,14 @@ src_ofp_libofp_a_SOURCES = \
 	src/ofp/pktin.h \
 	src/ofp/pktout.c \
 	src/ofp/pktout.h \
+	src/ofp/reading.c \
+	src/ofp/reading.h \
 	src/ofp/swconn.c \
 	src/ofp/swconn.h \
 	src/ofp/swports.c \
 	src/ofp/swports.h \
+	src/ofp/swsetup.c \
+	src/ofp/swsetup.h \
 	src/ofp/want.c \
 	src/ofp/want.h
 src_ofp_libofp_a_CPPFLAGS = $(AM_CPPFLAGS) $(OVS_CFLAGS)

@@ -401,8 +401,7 @@ void
 flows_print(const struct flows *flows, FILE *stream)
 {
     for (size_t i = 0; i < flows->n_meters; i++) {
-        fprintf(stream, "# %s: ovs-ofctl -O OpenFlow13 add-meter BRIDGE %s\n",
-                flows->meters[i].letter, flows->meters[i].text);
+        fprintf(stream, "# ovs-ofctl -O OpenFlow13 add-meter BRIDGE %s\n", flows->meters[i].text);
     }
     for (size_t i = 0; i < flows->n_flows; i++) {
         if (!i || strcmp(flows->flows[i].letter, flows->flows[i - 1].letter)) {

@@ -4,8 +4,8 @@
 
 #include "base/mem.h"
 #include "ofp/be64.h"
+#include "ofp/reading.h"
 #include "ofp/want.h"
-#include "openvswitch/dynamic-string.h"
 #include "openvswitch/match.h"
 #include "openvswitch/ofp-errors.h"
 #include "openvswitch/ofp-msgs.h"
@@ -26,14 +26,6 @@ STATS_DEFINE(flowsync, FLOWSYNC_STATS)
  * a controller that deletes in small portions does not make us read after each. */
 #define MIN_BETWEEN_READS (100 * CLOCK_MSEC)
 #define MAX_NOTICES 32
-#define MAX_STALE 65536
-
-/* A flow or meter of ours in the switch that is not desired (any more). */
-struct stale_flow {
-    struct minimatch match;
-    uint16_t priority;
-};
-
 struct flowsync {
     struct flowsync_config cfg;
     struct flowsync_stats stats;
@@ -41,35 +33,26 @@ struct flowsync {
     struct wants wants;
 
     bool need_read;                   /* Something changed, here or there. */
-    bool reading_all;                 /* Second reading: everybody's flows, for conflicts. */
     bool was_in_sync, meters_refused, removing;
     bool initial;                     /* No reading was completed on this connection yet. */
     uint32_t flows_xid, meters_xid;   /* Statistics requests that are not yet answered; 0: none. */
     uint32_t barrier_xid, check_xid;
     usec_t asked_at, read_at, next_check_at, next_audit_at, next_refresh_at;
 
-    struct stale_flow *stale;
-    size_t n_stale, stale_allocated;
-    uint32_t *stale_meters;
-    size_t n_stale_meters, stale_meters_allocated;
-
-    char conflict[512], told_conflict[512];     /* The sentence; "": none. */
+    struct reading reading;           /* Of the switch, that goes on or was the latest. */
+    char told_conflict[sizeof ((struct reading *) 0)->conflict];
     char *notices[MAX_NOTICES];
     unsigned int n_notices;
 };
 
 static void start_reading(struct flowsync *, struct swconn *, usec_t now);
 static void read_is_complete(struct flowsync *, struct swconn *, usec_t now);
-static void rx_flow_stats(struct flowsync *, const struct ofp_header *);
-static void rx_meter_config(struct flowsync *, const struct ofp_header *);
 static void rx_error(struct flowsync *, const struct ofp_header *);
 static void rx_barrier(struct flowsync *, usec_t now);
 static void rx_aggregate(struct flowsync *, const struct ofp_header *);
 static void send_removal(struct flowsync *, struct swconn *, usec_t now);
 static void send_refresh(struct flowsync *, struct swconn *, usec_t now);
 static void send_check(struct flowsync *, struct swconn *, usec_t now);
-static void clear_stale(struct flowsync *);
-
 static void notice(struct flowsync *, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
@@ -113,9 +96,7 @@ flowsync_destroy(struct flowsync *fs)
 {
     if (fs) {
         wants_uninit(&fs->wants);
-        clear_stale(fs);
-        mem_free(fs->stale);
-        mem_free(fs->stale_meters);
+        reading_uninit(&fs->reading);
         for (unsigned int i = 0; i < fs->n_notices; i++) {
             mem_free(fs->notices[i]);
         }
@@ -193,12 +174,12 @@ flowsync_rx(struct flowsync *fs, const struct ofp_header *oh, usec_t now)
     case OFPTYPE_FLOW_STATS_REPLY:
         if (xid == fs->flows_xid) {
             fs->asked_at = now;       /* A long reply is no silence. */
-            rx_flow_stats(fs, oh);
+            fs->flows_xid = reading_flows(&fs->reading, oh) ? 0 : xid;
         }
         break;
     case OFPTYPE_METER_CONFIG_STATS_REPLY:
         if (xid == fs->meters_xid) {
-            rx_meter_config(fs, oh);
+            fs->meters_xid = reading_meters(&fs->reading, oh) ? 0 : xid;
         }
         break;
     case OFPTYPE_AGGREGATE_STATS_REPLY:
@@ -306,15 +287,6 @@ protocol(const struct swconn *sw)
                                     : ofputil_protocol_from_ofp_version(version);
 }
 
-static void
-clear_stale(struct flowsync *fs)
-{
-    for (size_t i = 0; i < fs->n_stale; i++) {
-        minimatch_destroy(&fs->stale[i].match);
-    }
-    fs->n_stale = fs->n_stale_meters = 0;
-}
-
 static uint32_t
 send_stats_request(struct swconn *sw, uint64_t cookie, uint64_t mask, bool aggregate)
 {
@@ -337,133 +309,17 @@ static void
 start_reading(struct flowsync *fs, struct swconn *sw, usec_t now)
 {
     fs->state = FLOWSYNC_READING;
-    fs->need_read = fs->reading_all = false;
+    fs->need_read = false;
     fs->barrier_xid = fs->check_xid = fs->meters_xid = 0;
-    fs->conflict[0] = '\0';
     fs->read_at = fs->asked_at = now;
     fs->stats.audits++;
-    clear_stale(fs);
-    for (size_t i = 0; i < fs->wants.n_flows; i++) {
-        struct want_flow *f = &fs->wants.flows[i];
-
-        f->seen = f->conflict = false;
-        f->xid = 0;
-    }
-    for (size_t i = 0; i < fs->wants.n_meters; i++) {
-        fs->wants.meters[i].seen = fs->wants.meters[i].differs = false;
-        fs->wants.meters[i].xid = 0;
-    }
+    reading_start(&fs->reading, &fs->wants, fs->cfg.instance);
     if (swconn_version(sw) >= OFP13_VERSION) {
         fs->meters_xid = swconn_send(sw, ofputil_encode_meter_request(
                                              swconn_version(sw), OFPUTIL_METER_CONFIG,
                                              OFPM13_ALL));
     }
     fs->flows_xid = send_stats_request(sw, FLOWS_COOKIE_TAG << 48, FLOWS_COOKIE_TAG_MASK, false);
-}
-
-static void
-set_conflict(struct flowsync *fs, struct want_flow *f, uint64_t cookie)
-{
-    const char *match = strstr(f->item->text, "priority=");
-    int n = (int) (strstr(match, " actions=") - match);
-
-    f->conflict = true;
-    fs->stats.conflicts++;
-    if (fs->conflict[0]) {
-        return;
-    }
-    if (cookie >> 48 == FLOWS_COOKIE_TAG) {
-        snprintf(fs->conflict, sizeof fs->conflict,
-                 "the flow \"%.*s\" belongs to instance %u of this program: stop that one, choose "
-                 "another address, or remove what it left behind with \"ovs-ofctl del-flows BRIDGE "
-                 "cookie=0x%"PRIx64"/-1\"", n, match,
-                 (unsigned int) (cookie >> 32 & 0xffff), cookie);
-    } else {
-        snprintf(fs->conflict, sizeof fs->conflict,
-                 "the flow \"%.*s\" is somebody else's (cookie 0x%"PRIx64"): remove it, or choose "
-                 "another address", n, match, cookie);
-    }
-}
-
-static void
-put_stale(struct flowsync *fs, const struct ofputil_flow_stats *stats)
-{
-    struct stale_flow *stale;
-
-    if (fs->n_stale >= MAX_STALE) {
-        return;
-    }
-    fs->stale = mem_grow(fs->stale, &fs->stale_allocated, fs->n_stale + 1, sizeof *fs->stale);
-    stale = &fs->stale[fs->n_stale++];
-    minimatch_init(&stale->match, &stats->match);
-    stale->priority = stats->priority;
-}
-
-static void
-see_flow(struct flowsync *fs, const struct ofputil_flow_stats *stats)
-{
-    struct want_flow *f = wants_find(&fs->wants, stats);
-    uint64_t cookie = be64_to_host(stats->cookie);
-
-    if ((cookie & FLOWS_COOKIE_MASK) != FLOWS_COOKIE(fs->cfg.instance)) {
-        if (f && !f->conflict) {
-            set_conflict(fs, f, cookie);
-        }
-    } else if (fs->reading_all) {
-        /* Seen before; or put there between the two readings, which the next audit finds. */
-    } else if (!f) {
-        put_stale(fs, stats);
-    } else if (want_flow_equal(f, stats)) {
-        f->seen = true;
-        f->n_packets = stats->packet_count;
-        f->n_bytes = stats->byte_count;
-    }
-}
-
-static void
-rx_flow_stats(struct flowsync *fs, const struct ofp_header *oh)
-{
-    struct ofpbuf b = ofpbuf_const_initializer(oh, ntohs(oh->length));
-    struct ofpbuf *ofpacts = ofpbuf_new(256);
-    struct ofputil_flow_stats stats;
-    int error;
-
-    while (!(error = ofputil_decode_flow_stats_reply(&stats, &b, true, ofpacts))) {
-        see_flow(fs, &stats);
-    }
-    fs->stats.malformed += error != EOF;
-    ofpbuf_delete(ofpacts);
-    if (!ofpmp_more(oh)) {
-        fs->flows_xid = 0;
-    }
-}
-
-static void
-rx_meter_config(struct flowsync *fs, const struct ofp_header *oh)
-{
-    struct ofpbuf b = ofpbuf_const_initializer(oh, ntohs(oh->length));
-    struct ofpbuf *bands = ofpbuf_new(64);
-    struct ofputil_meter_config mc;
-    uint32_t first = flows_meter_id(fs->cfg.instance, 0);
-    int error;
-
-    while (!(error = ofputil_decode_meter_config(&b, &mc, bands))) {
-        struct want_meter *m = wants_find_meter(&fs->wants, mc.meter_id);
-
-        if (m) {
-            m->seen = want_meter_equal(m, &mc);
-            m->differs = !m->seen;
-        } else if (mc.meter_id - first < 4 && fs->n_stale_meters < 4) {
-            fs->stale_meters = mem_grow(fs->stale_meters, &fs->stale_meters_allocated,
-                                        fs->n_stale_meters + 1, sizeof *fs->stale_meters);
-            fs->stale_meters[fs->n_stale_meters++] = mc.meter_id;
-        }
-    }
-    fs->stats.malformed += error != EOF;
-    ofpbuf_delete(bands);
-    if (!ofpmp_more(oh)) {
-        fs->meters_xid = 0;
-    }
 }
 
 /* Writing. */
@@ -516,10 +372,10 @@ send_flows(struct flowsync *fs, struct swconn *sw)
 static void
 send_deletions(struct flowsync *fs, struct swconn *sw)
 {
-    for (size_t i = 0; i < fs->n_stale; i++) {
+    for (size_t i = 0; i < fs->reading.n_flows; i++) {
         struct ofputil_flow_mod fm = {
-            .match = fs->stale[i].match,
-            .priority = fs->stale[i].priority,
+            .match = fs->reading.flows[i].match,
+            .priority = fs->reading.flows[i].priority,
             .cookie = be64_from_host(FLOWS_COOKIE(fs->cfg.instance)),
             .cookie_mask = be64_from_host(FLOWS_COOKIE_MASK),
             .buffer_id = UINT32_MAX,
@@ -530,10 +386,10 @@ send_deletions(struct flowsync *fs, struct swconn *sw)
         send_flow(sw, &fm, OFPFC_DELETE_STRICT);
         fs->stats.flows_deleted++;
     }
-    for (size_t i = 0; i < fs->n_stale_meters; i++) {
+    for (size_t i = 0; i < fs->reading.n_meters; i++) {
         struct ofputil_meter_mod mm = {
             .command = OFPMC13_DELETE,
-            .meter = { .meter_id = fs->stale_meters[i] },
+            .meter = { .meter_id = fs->reading.meters[i] },
         };
 
         swconn_send(sw, ofputil_encode_meter_mod(swconn_version(sw), &mm));
@@ -564,7 +420,7 @@ refuse(struct flowsync *fs, usec_t now)
 {
     fs->state = FLOWSYNC_REFUSED;
     fs->next_audit_at = now + fs->cfg.audit_us;
-    notice(fs, "%s", fs->conflict);
+    notice(fs, "%s", fs->reading.conflict);
 }
 
 /* Takes what the reading found for what is installed. */
@@ -602,24 +458,26 @@ read_is_complete(struct flowsync *fs, struct swconn *sw, usec_t now)
     for (size_t i = 0; i < fs->wants.n_meters; i++) {
         n_meters += !fs->wants.meters[i].seen;
     }
-    if (n_missing && !fs->reading_all) {
-        fs->reading_all = true;
+    if (n_missing && !fs->reading.all) {
+        fs->reading.all = true;
         fs->asked_at = now;
         fs->flows_xid = send_stats_request(sw, 0, 0, false);
         return;
     }
+    fs->stats.conflicts += fs->reading.n_conflicts;
+    fs->stats.malformed += fs->reading.n_malformed;
     account(fs);
-    if (fs->conflict[0] && !fs->was_in_sync) {
+    if (fs->reading.conflict[0] && !fs->was_in_sync) {
         refuse(fs, now);
         return;
     }
-    if (strcmp(fs->conflict, fs->told_conflict)) {
-        strcpy(fs->told_conflict, fs->conflict);
-        if (fs->conflict[0]) {
-            notice(fs, "%s", fs->conflict);
+    if (strcmp(fs->reading.conflict, fs->told_conflict)) {
+        strcpy(fs->told_conflict, fs->reading.conflict);
+        if (fs->reading.conflict[0]) {
+            notice(fs, "%s", fs->reading.conflict);
         }
     }
-    if (!n_missing && !n_meters && !fs->n_stale && !fs->n_stale_meters) {
+    if (!n_missing && !n_meters && !fs->reading.n_flows && !fs->reading.n_meters) {
         enter_in_sync(fs, now);
         return;
     }
@@ -800,7 +658,7 @@ flowsync_state_name(enum flowsync_state state)
 const char *
 flowsync_refusal(const struct flowsync *fs)
 {
-    return fs->state == FLOWSYNC_REFUSED ? fs->conflict : NULL;
+    return fs->state == FLOWSYNC_REFUSED ? fs->reading.conflict : NULL;
 }
 
 bool

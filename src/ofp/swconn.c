@@ -5,15 +5,10 @@
 #include "base/mem.h"
 #include "ofp/flows.h"
 #include "ofp/swports.h"
-#include "openflow/nicira-ext.h"
-#include "openvswitch/ofp-connection.h"
+#include "ofp/swsetup.h"
 #include "openvswitch/ofp-errors.h"
 #include "openvswitch/ofp-monitor.h"
 #include "openvswitch/ofp-msgs.h"
-#include "openvswitch/ofp-packet.h"
-#include "openvswitch/ofp-port.h"
-#include "openvswitch/ofp-protocol.h"
-#include "openvswitch/ofp-switch.h"
 #include "openvswitch/ofp-util.h"
 #include "openvswitch/ofpbuf.h"
 
@@ -43,28 +38,12 @@ struct swconn {
     size_t tx_head, tx_tail, tx_size;
 
     uint32_t xid;                     /* Of the latest message. */
-    uint32_t controller_id_xid, barrier_xid;    /* Of the set-up; 0: not sent. */
-    uint32_t first_monitor_xid, last_monitor_xid;
-    bool config_sent;
+    struct swsetup setup;
 
     usec_t opened_at, heard_at, probed_at;
     const char *closing;              /* Why, when SWCONN_CLOSED is to be reported. */
     char closing_buf[160];
     char last_close[160];
-};
-
-/* What is watched in the switch: flows that send to a controller, and what looks like guards.  Only
- * what removes or changes them, and not when we do that.  A learning controller's flows output to
- * ports, so that its learning is never reported. */
-static const struct monitor {
-    const char *match;
-    ofp_port_t out_port;              /* Not in the text: there it can be a number only. */
-} monitors[] = {
-    { "!initial,!add,!own", OFPP_CONTROLLER },
-    { "!initial,!add,!own,tcp,tcp_flags=+rst", OFPP_NONE },
-    { "!initial,!add,!own,tcp6,tcp_flags=+rst", OFPP_NONE },
-    { "!initial,!add,!own,icmp,icmp_type=3,icmp_code=3", OFPP_NONE },
-    { "!initial,!add,!own,icmp6,icmp_type=1,icmp_code=4", OFPP_NONE },
 };
 
 static const struct ofp_header *next_message(struct swconn *, uint32_t *skip);
@@ -121,8 +100,7 @@ swconn_open(struct swconn *s, usec_t now)
     s->state = SWCONN_HELLO;
     s->version = 0;
     s->opened_at = s->heard_at = s->probed_at = now;
-    s->controller_id_xid = s->barrier_xid = s->first_monitor_xid = s->last_monitor_xid = 0;
-    s->config_sent = false;
+    s->setup = (struct swsetup) { .controller_id = s->cfg.controller_id };
     s->stats.opened++;
     swconn_send(s, ofputil_encode_hello(s->cfg.versions));
 }
@@ -248,98 +226,6 @@ next_message(struct swconn *s, uint32_t *length)
     return (const void *) p;
 }
 
-/* Set-up. */
-
-static uint32_t
-send_raw(struct swconn *s, enum ofpraw raw)
-{
-    return swconn_send(s, ofpraw_alloc(raw, s->version, 0));
-}
-
-static void
-send_controller_id(struct swconn *s)
-{
-    struct ofpbuf *b = ofpraw_alloc(OFPRAW_NXT_SET_CONTROLLER_ID, s->version, 0);
-    struct nx_controller_id *nci = ofpbuf_put_zeros(b, sizeof *nci);
-
-    nci->controller_id = htons(s->cfg.controller_id);
-    s->controller_id_xid = swconn_send(s, b);
-}
-
-static void
-send_async_config(struct swconn *s)
-{
-    struct ofputil_async_cfg ac = OFPUTIL_ASYNC_CFG_INIT;
-
-    ac.primary[OAM_PACKET_IN] = ac.secondary[OAM_PACKET_IN] = 1u << OFPR_ACTION;
-    ac.primary[OAM_PORT_STATUS] = ac.secondary[OAM_PORT_STATUS] = OFPPR_BITS;
-    swconn_send(s, ofputil_encode_set_async_config(
-                       &ac, 1u << OAM_PACKET_IN | 1u << OAM_PORT_STATUS | 1u << OAM_FLOW_REMOVED,
-                       s->version));
-}
-
-static void
-send_monitors(struct swconn *s)
-{
-    for (size_t i = 0; i < MP_ARRAY_SIZE(monitors); i++) {
-        struct ofputil_flow_monitor_request rq;
-        enum ofputil_protocol usable;
-        char *error = parse_flow_monitor_request(&rq, monitors[i].match, NULL, NULL, &usable);
-        /* One request a message: libopenvswitch appends nothing to a message with one in it. */
-        struct ofpbuf *b = ofpbuf_new(0);
-
-        mp_assert(!error);
-        free(error);
-        rq.id = (uint32_t) i + 1;
-        rq.out_port = monitors[i].out_port;
-        ofputil_append_flow_monitor_request(&rq, b,
-                                            ofputil_protocol_from_ofp_version(s->version));
-        s->last_monitor_xid = swconn_send(s, b);
-        if (!i) {
-            s->first_monitor_xid = s->last_monitor_xid;
-        }
-    }
-}
-
-static void
-begin_setup(struct swconn *s)
-{
-    s->state = SWCONN_SETTING_UP;
-    send_controller_id(s);
-    if (s->version == OFP10_VERSION) {
-        /* Without it flows have no TCP flags, no IPv6 and no cookie masks. */
-        swconn_send(s, ofputil_encode_nx_set_flow_format(OFPUTIL_P_OF10_NXM));
-    }
-    send_raw(s, OFPRAW_OFPT_FEATURES_REQUEST);
-    send_raw(s, OFPRAW_OFPT_GET_CONFIG_REQUEST);
-}
-
-/* The reply to OFPT_GET_CONFIG_REQUEST tells how the switch treats fragments, which SET_CONFIG sets
- * for everybody: what was set before stays.  A service connection gets no packet-in before
- * SET_CONFIG. */
-static bool
-finish_setup(struct swconn *s, const struct ofp_header *oh)
-{
-    struct ofputil_switch_config config;
-
-    if (s->config_sent) {
-        return true;
-    }
-    ofputil_decode_get_config_reply(oh, &config);
-    config.miss_send_len = UINT16_MAX;
-    config.invalid_ttl_to_controller = 0;
-    s->config_sent = true;
-    swconn_send(s, ofputil_encode_set_config(&config, s->version));
-    send_async_config(s);
-    swconn_send(s, ofputil_encode_set_packet_in_format(s->version, OFPUTIL_PACKET_IN_NXT2));
-    if (s->version >= OFP13_VERSION) {
-        swconn_send(s, ofputil_encode_port_desc_stats_request(s->version, OFPP_ANY));
-    }
-    send_monitors(s);
-    s->barrier_xid = swconn_send(s, ofputil_encode_barrier_request(s->version));
-    return true;
-}
-
 static bool
 handle_hello(struct swconn *s, const struct ofp_header *oh)
 {
@@ -353,14 +239,13 @@ handle_hello(struct swconn *s, const struct ofp_header *oh)
     (void) ofputil_decode_hello(oh, &theirs);
     common = theirs & s->cfg.versions;
     if (!common) {
-        swconn_send(s, ofperr_encode_hello(OFPERR_OFPHFC_INCOMPATIBLE, oh->version,
-                                           "no common OpenFlow version"));
         s->stats.closed_version++;
         fail(s, "no common OpenFlow version: see 'protocols' of the bridge");
         return true;
     }
     s->version = (uint8_t) (31 - __builtin_clz(common));
-    begin_setup(s);
+    s->state = SWCONN_SETTING_UP;
+    swsetup_begin(&s->setup, s);
     return true;
 }
 
@@ -380,14 +265,14 @@ handle_error(struct swconn *s, const struct ofp_header *oh, struct swconn_event 
                 "bridge");
         return false;
     }
-    if (xid == s->controller_id_xid) {
+    if (xid == s->setup.controller_id_xid) {
         s->stats.closed_setup++;
         snprintf(reason, sizeof reason, "the switch knows no controller ids (%s): not an Open "
                  "vSwitch?", error ? ofperr_get_name(error) : "unknown error");
         fail(s, reason);
         return false;
     }
-    if (xid - s->first_monitor_xid <= s->last_monitor_xid - s->first_monitor_xid) {
+    if (swsetup_is_monitor(&s->setup, xid)) {
         s->stats.unmonitored++;       /* Counts and audits see what is deleted, a little later. */
         return false;
     }
@@ -434,7 +319,7 @@ handle_echo_request(struct swconn *s, const struct ofp_header *oh)
 static bool
 handle_barrier_reply(struct swconn *s, const struct ofp_header *oh, struct swconn_event *ev)
 {
-    if (s->state == SWCONN_SETTING_UP && s->barrier_xid && ntohl(oh->xid) == s->barrier_xid) {
+    if (s->state == SWCONN_SETTING_UP && ntohl(oh->xid) == s->setup.barrier_xid) {
         s->state = SWCONN_IS_READY;
         s->stats.ready++;
         ev->type = SWCONN_READY;
@@ -511,7 +396,7 @@ handle(struct swconn *s, const struct ofp_header *oh, usec_t now, struct swconn_
         return false;
     case OFPTYPE_GET_CONFIG_REPLY:
         if (s->state == SWCONN_SETTING_UP) {
-            finish_setup(s, oh);
+            swsetup_finish(&s->setup, s, oh);
         }
         return false;
     case OFPTYPE_PORT_DESC_STATS_REPLY:

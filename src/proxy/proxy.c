@@ -127,9 +127,9 @@ proxy_rx_frame(struct proxy *p, uint32_t port, const void *frame, size_t n, usec
     }
     if (rx.frame.csum_unverified && rx.type != NET_RX_ICMP_ERROR && !p->said_offload) {
         p->said_offload = true;
-        notice_put(p, PROXY_NOTICE_WARN, "a host on port %u leaves checksums to its network card: frames from it are "
-                   "taken unverified, and user-space switches lose its UDP; \"ethtool -K IF tx off\" "
-                   "there helps (said once)", (unsigned int) port);
+        notice_put(p, PROXY_NOTICE_WARN, "a host on port %u leaves checksums to its network card: "
+                   "frames from it are taken unverified, and user-space switches lose its UDP; "
+                   "\"ethtool -K IF tx off\" there helps (said once)", (unsigned int) port);
     }
     switch (rx.type) {
     case NET_RX_TCP:

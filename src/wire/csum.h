@@ -13,7 +13,7 @@
 uint32_t csum_add(uint32_t partial, const void *, size_t);
 uint32_t csum_combine(uint32_t a, uint32_t b);              /* Both even-aligned. */
 uint32_t csum_shift(uint32_t partial);                      /* Moves a sum by one byte. */
-uint16_t csum_fold(uint32_t partial);                     /* Folded and complemented, host order. */
+uint16_t csum_fold(uint32_t partial);                       /* Complemented, in host order. */
 
 /* The pseudo-header of RFC 9293 3.1 / RFC 8200 8.1, by the family of the addresses. */
 uint32_t csum_pseudo(const struct ip_addr *src, const struct ip_addr *dst, uint8_t proto,

@@ -111,7 +111,8 @@ struct wire_l3 {                      /* How a frame that we send is addressed. 
     bool df;
 };
 
-uint8_t *wire_build_tcp(const struct wire_l3 *, const struct wire_tcp *, uint8_t *payload, size_t n);
+uint8_t *wire_build_tcp(const struct wire_l3 *, const struct wire_tcp *, uint8_t *payload,
+                        size_t n);
 uint8_t *wire_build_udp(const struct wire_l3 *, uint16_t src_port, uint16_t dst_port,
                         uint8_t *payload, size_t n);
 uint8_t *wire_build_icmp(const struct wire_l3 *, const struct wire_icmp *, uint8_t *payload,

@@ -76,7 +76,7 @@ wire_ip4_parse(struct wire_ip *ip, struct slice s)
     }
     ip->packet = (struct slice) { .p = s.p, .n = total };
     ip->payload = (struct slice) { .p = s.p + hlen, .n = total - (uint32_t) hlen };
-    /* Fragments but the last carry multiples of 8 bytes, and none ends beyond a datagram's limit. */
+    /* All fragments but the last carry multiples of 8 bytes; none ends beyond what IP can say. */
     if ((ip->mf && (ip->payload.n % 8 || !ip->payload.n))
         || hlen + ip->frag_off + ip->payload.n > UINT16_MAX) {
         return WIRE_ERR_bad_ip_header;

@@ -249,6 +249,7 @@ wire_mqtt_decode_disconnect(const struct wire_mqtt_frame *frame, uint8_t version
 
     d->reason = 0;
     d->props.seen = 0;
+    d->props.raw = (struct slice) { NULL, 0 };
     if (version == MQTT_V50 && reader_left(&r)) {
         d->reason = reader_u8(&r);
         if (reader_left(&r)) {

@@ -25,7 +25,7 @@ struct wire_mqtt_frame {              /* One whole control packet, borrowed. */
 };
 
 struct wire_mqtt_rules {
-    uint32_t max_packet_size;         /* Fixed header included; checked before anything is stored. */
+    uint32_t max_packet_size;         /* Fixed header included; checked before storing anything. */
     uint16_t allowed;                 /* Bit 1 << type: what may come now. */
     uint8_t version;                  /* enum mqtt_version; 0: not known yet. */
 };

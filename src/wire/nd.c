@@ -35,7 +35,6 @@ bool
 wire_nd_parse(struct wire_nd *nd, const struct wire_frame *f)
 {
     const struct wire_icmp *icmp = &f->icmp;
-    struct reader r = reader_init(icmp->body.p, icmp->body.n);
 
     if (f->kind != WIRE_ICMP || addr_is_v4(&f->ip.src)
         || (icmp->type != ND_SOLICIT && icmp->type != ND_ADVERT)
@@ -43,6 +42,7 @@ wire_nd_parse(struct wire_nd *nd, const struct wire_frame *f)
         return false;
     }
 
+    struct reader r = reader_init(icmp->body.p, icmp->body.n);
     const uint8_t *target = reader_bytes(&r, 16);
 
     if (!target) {

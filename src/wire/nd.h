@@ -31,7 +31,7 @@ bool wire_nd_parse(struct wire_nd *, const struct wire_frame *f);
 uint8_t *wire_build_nd(const struct wire_l3 *, const struct wire_nd *, uint8_t *end_of_headroom);
 
 struct ip_addr wire_nd_solicited_node(const struct ip_addr *);      /* RFC 4291 2.7.1. */
-struct ip_addr wire_nd_link_local(const struct mac_addr *);         /* fe80::/64, RFC 4291 App. A. */
+struct ip_addr wire_nd_link_local(const struct mac_addr *);         /* RFC 4291 Appendix A. */
 struct mac_addr wire_multicast_mac(const struct ip_addr *group);    /* RFC 1112 6.4, RFC 2464 7. */
 
 #endif

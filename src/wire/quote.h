@@ -1,8 +1,8 @@
 /* Copyright 2026 The ovs-mqtt-proxy authors.
  * SPDX-License-Identifier: Apache-2.0 */
 /* The packet that an ICMP error quotes: our own, come back cut after a few bytes of its transport
- * header (RFC 792: 8; RFC 1812 and RFC 4443: more).  Stateless.  Checksums are not verified: what is
- * cut has none, and routers may have changed the header; whoever acts on it compares addresses,
+ * header (RFC 792: 8; RFC 1812 and RFC 4443: more).  Stateless.  Checksums are not verified: what
+ * is cut has none, and routers may have changed the header; whoever acts on it compares addresses,
  * ports and sequence number with what was really sent (RFC 5927 4.1). */
 #ifndef MP_WIRE_QUOTE_H
 #define MP_WIRE_QUOTE_H 1

@@ -140,7 +140,7 @@ fixed_options_len(const struct wire_tcp_opts *o)
     return n;
 }
 
-/* Blocks beyond the 40 bytes of options are left out: the first are the most recent (RFC 2018 4). */
+/* Blocks beyond the 40 bytes of options are left out; the first are the latest (RFC 2018 4). */
 static unsigned int
 sack_blocks_that_fit(const struct wire_tcp_opts *o)
 {

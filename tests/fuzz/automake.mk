@@ -35,3 +35,13 @@ TESTS += tests/fuzz/fuzz-mqtt
 tests_fuzz_fuzz_mqtt_SOURCES = tests/fuzz/fuzz-mqtt.c $(FUZZ_COMMON)
 tests_fuzz_fuzz_mqtt_LDADD = src/mqtt/libmqtt.a src/topic/libtopic.a src/wire/libwire.a \
 	src/base/libbase.a
+
+check_PROGRAMS += tests/fuzz/fuzz-frame
+TESTS += tests/fuzz/fuzz-frame
+tests_fuzz_fuzz_frame_SOURCES = tests/fuzz/fuzz-frame.c tests/fuzz/fixup.h $(FUZZ_COMMON)
+tests_fuzz_fuzz_frame_LDADD = src/wire/libwire.a src/base/libbase.a
+
+check_PROGRAMS += tests/fuzz/fuzz-net
+TESTS += tests/fuzz/fuzz-net
+tests_fuzz_fuzz_net_SOURCES = tests/fuzz/fuzz-net.c tests/fuzz/fixup.h $(FUZZ_COMMON)
+tests_fuzz_fuzz_net_LDADD = src/net/libnet.a src/wire/libwire.a src/base/libbase.a

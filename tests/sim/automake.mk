@@ -1,4 +1,32 @@
 # Copyright 2026 The ovs-mqtt-proxy authors.
 # SPDX-License-Identifier: Apache-2.0
 #
-# tests/sim: nothing here yet.
+# Seeded simulations: functions of a seed and of nothing else.
+
+check_PROGRAMS += tests/sim/sim-utcp
+TESTS += tests/sim/sim-utcp
+tests_sim_sim_utcp_SOURCES = \
+	tests/sim/client.c \
+	tests/sim/client.h \
+	tests/sim/net.c \
+	tests/sim/net.h \
+	tests/sim/sim-utcp.c \
+	tests/unit/tap.h
+tests_sim_sim_utcp_LDADD = src/utcp/libutcp.a src/wire/libwire.a src/base/libbase.a
+
+MOSTLYCLEANFILES += sim-utcp-*.pcap
+
+check_PROGRAMS += tests/sim/sim-proxy
+TESTS += tests/sim/sim-proxy
+tests_sim_sim_proxy_SOURCES = \
+	tests/sim/gbn.c \
+	tests/sim/gbn.h \
+	tests/sim/net.c \
+	tests/sim/net.h \
+	tests/sim/sim-proxy.c \
+	tests/unit/tap.h
+tests_sim_sim_proxy_LDADD = \
+	src/proxy/libproxy.a src/peer/libpeer.a src/mqtt/libmqtt.a src/utcp/libutcp.a \
+	src/net/libnet.a src/topic/libtopic.a src/wire/libwire.a src/base/libbase.a
+
+MOSTLYCLEANFILES += sim-proxy-*.pcap

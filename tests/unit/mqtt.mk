@@ -27,3 +27,9 @@ TESTS += tests/unit/test-mqtt-limits
 tests_unit_test_mqtt_limits_SOURCES = tests/unit/test-mqtt-limits.c \
 	tests/unit/mqtt-script.h tests/unit/tap.h
 tests_unit_test_mqtt_limits_LDADD = $(MQTT_TEST_LIBS)
+
+check_PROGRAMS += tests/unit/test-mqtt-v5
+TESTS += tests/unit/test-mqtt-v5
+tests_unit_test_mqtt_v5_SOURCES = tests/unit/test-mqtt-v5.c \
+	tests/unit/mqtt-script.h tests/unit/tap.h
+tests_unit_test_mqtt_v5_LDADD = $(MQTT_TEST_LIBS)

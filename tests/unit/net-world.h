@@ -1,7 +1,8 @@
 /* Copyright 2026 The ovs-mqtt-proxy authors.
  * SPDX-License-Identifier: Apache-2.0 */
-/* What the tests of net share: one net object in a virtual time, hosts as constants, frames made for
- * it and frames pulled from it, each in an IPv4 and an IPv6 form.  Included once by a program. */
+/* What the tests of net share: one net object in a virtual time, hosts as constants, frames made
+ * for it and frames pulled from it, each in an IPv4 and an IPv6 form.  Included once by a program.
+ */
 #ifndef MP_TESTS_UNIT_NET_WORLD_H
 #define MP_TESTS_UNIT_NET_WORLD_H 1
 

@@ -73,7 +73,7 @@ TEST(json_has_types_and_names_without_spaces)
     struct json *wanted = json_from_string("[{\"client_id\":\"c\\\"1\",\"keep_alive\":60,"
                                            "\"up\":true,\"since\":1.5,\"none\":null}]");
 
-    ok(json_equal(parsed, wanted), "%s", s);
+    ok(json_equal(parsed, wanted), "an array of one object");
     json_destroy(parsed);
     free(s);
 

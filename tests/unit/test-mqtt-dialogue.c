@@ -70,21 +70,21 @@ test_connect(void)
                "c1 > CONNECT id=a user=jorge pass=passwd\n"
                "c1 < CONNACK 0 0\n"
                "c2 > CONNECT id=b user=jorge pass=passwD\n"
-               "c2 < CONNACK 0 4\n"
+               "c2 < CONNACK 0 5\n"
                "c2 closed\n"
                "c3 > CONNECT id=c user=jorge pass=passwdpasswd\n"
-               "c3 < CONNACK 0 4\n"
+               "c3 < CONNACK 0 5\n"
                "c4 > CONNECT id=d user=jorge pass=\n"
-               "c4 < CONNACK 0 4\n"
+               "c4 < CONNACK 0 5\n"
                "c5 > CONNECT id=e\n"
                "c5 < CONNACK 0 5\n"
                "c5 closed\n"
                "c6 > CONNECT id=f user=jorge\n"
-               "c6 < CONNACK 0 4\n"
+               "c6 < CONNACK 0 5\n"
                "c7 > CONNECT v=3 id=g user=Jorge pass=passwd\n"
-               "c7 < CONNACK 0 4\n"
+               "c7 < CONNACK 0 5\n"
                "c8 > CONNECT id=a user=jorge pass=wrong\n"
-               "c8 < CONNACK 0 4\n"
+               "c8 < CONNACK 0 5\n"
                "c1 > PINGREQ\n"
                "c1 < PINGRESP\n");
     mqtt_config_default(&config);
@@ -200,6 +200,11 @@ test_subscribe(void)
                "event SUBSCRIBE ok\n"
                "event SUBSCRIBE +\n"
                "event none\n");
+}
+
+static void
+test_subscribers(void)
+{
     script_run("first and last subscriber of a filter", NULL,
                "c1 > CONNECT id=a\n"
                "c1 < CONNACK 0 0\n"
@@ -448,7 +453,7 @@ test_malformed_packets(void)
                  "event none\n", i % 2 ? ">" : "", packets[i][1]);
         script_run(packets[i][0], NULL, script);
     }
-    script_run("DISCONNECT that is malformed does not drop the Will; what follows is not read", NULL,
+    script_run("DISCONNECT that is malformed does not drop the Will, and ends the reading", NULL,
                "c1 > CONNECT id=a will=w:gone\n"
                "c1 < CONNACK 0 0\n"
                "c1 > hex e100 3003000174\n"
@@ -720,6 +725,7 @@ main(void)
     test_connect();
     test_malformed_connect();
     test_subscribe();
+    test_subscribers();
     test_publish();
     test_malformed_packets();
     test_retained();

@@ -224,8 +224,8 @@ TEST(refusals_are_limited)
     }
 }
 
-/* An ICMP error about a segment that a service sent to a client; quotes it up to 'n_l4' bytes of its
- * TCP header. */
+/* An ICMP error about a segment that a service sent to a client; quotes it up to 'n_l4' bytes of
+ * its TCP header. */
 static enum net_rx_type
 input_error(struct world *w, enum family family, enum who local, const struct wire_icmp *icmp,
             size_t n_l4)

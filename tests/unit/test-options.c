@@ -150,6 +150,8 @@ TEST(services)
     refuses("--address 10.0.0.1/ff:ff:ff:ff:ff:ff br0", "MAC");
     refuses("--take 10.0.0.0/33 br0", "prefix");
     refuses("--take=everything br0", "ANY");
+    refuses("--take=::/0 --edge-port=1 br0", "ANY");
+    takes("--take=0.0.0.0/0 --edge-port=1 br0");
     refuses("--edge-port= br0", "--edge-port");
     takes("--attach=pcap:eth0 --take=ANY");
 }

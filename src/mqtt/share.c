@@ -1,0 +1,192 @@
+/* Copyright 2026 The ovs-mqtt-proxy authors.
+ * SPDX-License-Identifier: Apache-2.0 */
+/* Shared subscriptions, "$share/NAME/FILTER" (5.0 section 4.8.2; taken from 3.1.1 clients as well).
+ * A group stands in the trie of subscriptions as one subscriber of FILTER, told from sessions by a
+ * bit; which group that is, a second trie knows by the whole string.  Each message goes to one
+ * member, in turns. */
+#include "mqtt/private.h"
+
+#define PREFIX "$share/"
+#define PREFIX_SIZE (sizeof PREFIX - 1)
+
+struct member {
+    uint32_t session;
+    uint32_t value;
+};
+
+struct mqtt_group {
+    struct member *members;
+    size_t n, allocated;
+    size_t next;                      /* Whose turn it is. */
+};
+
+const size_t mqtt_group_size = sizeof(struct mqtt_group);
+
+static struct mqtt_group *
+group_at(const struct mqtt_broker *b, uint32_t idx)
+{
+    return slab_at(&b->groups, idx & ~MQTT_GROUP);
+}
+
+/* 'form' is MQTT_SHARE_NONE for an ordinary filter; 'filter' is cut down to FILTER if it is valid
+ * [MQTT-4.8.2-1], [MQTT-4.8.2-2]. */
+enum mqtt_share_form
+mqtt_share_parse(struct slice *filter)
+{
+    const uint8_t *name, *slash;
+    struct slice rest;
+
+    if (filter->n < PREFIX_SIZE || memcmp(filter->p, PREFIX, PREFIX_SIZE)) {
+        return MQTT_SHARE_NONE;
+    }
+    name = filter->p + PREFIX_SIZE;
+    slash = memchr(name, '/', filter->n - PREFIX_SIZE);
+    if (!slash || slash == name || memchr(name, '+', (size_t) (slash - name))
+        || memchr(name, '#', (size_t) (slash - name))) {
+        return MQTT_SHARE_INVALID;
+    }
+    rest.p = slash + 1;
+    rest.n = filter->n - (uint32_t) (rest.p - filter->p);
+    if (!topic_filter_is_valid(rest)) {
+        return MQTT_SHARE_INVALID;
+    }
+    *filter = rest;
+    return MQTT_SHARE_VALID;
+}
+
+static struct mqtt_group *
+find_group(const struct mqtt_broker *b, struct slice whole, uint32_t *idx)
+{
+    const struct subtrie_entry *e = subtrie_find(b->shares, whole, 0);
+
+    *idx = e ? e->value : SLAB_NONE;
+    return e ? group_at(b, e->value) : NULL;
+}
+
+static struct member *
+find_member(const struct mqtt_group *g, uint32_t session)
+{
+    for (size_t i = 0; g && i < g->n; i++) {
+        if (g->members[i].session == session) {
+            return &g->members[i];
+        }
+    }
+    return NULL;
+}
+
+/* The value with which 'session' is a member of the group; false if it is none. */
+bool
+mqtt_share_find(const struct mqtt_broker *b, struct slice whole, uint32_t session,
+                uint32_t *value)
+{
+    uint32_t idx;
+    const struct member *m = find_member(find_group(b, whole, &idx), session);
+
+    if (m) {
+        *value = m->value;
+    }
+    return m;
+}
+
+/* Adds or replaces a member, as subtrie_put() does for FILTER. */
+enum subtrie_put_result
+mqtt_share_put(struct mqtt_broker *b, struct slice whole, uint32_t session, uint32_t value)
+{
+    enum subtrie_put_result result = SUBTRIE_ADDED;
+    struct slice filter = whole;
+    uint32_t idx;
+    struct mqtt_group *g = find_group(b, whole, &idx);
+    struct member *m = find_member(g, session);
+
+    if (m) {
+        m->value = value;
+        return SUBTRIE_REPLACED;
+    }
+    if (!g) {
+        mqtt_share_parse(&filter);
+        idx = slab_alloc(&b->groups);
+        g = group_at(b, idx);
+        subtrie_put(b->shares, whole, 0, idx);
+        result = subtrie_put(b->subs, filter, idx | MQTT_GROUP, 0);
+    }
+    g->members = mem_grow(g->members, &g->allocated, g->n + 1, sizeof *g->members);
+    g->members[g->n++] = (struct member) { session, value };
+    return result;
+}
+
+enum subtrie_remove_result
+mqtt_share_remove(struct mqtt_broker *b, struct slice whole, uint32_t session)
+{
+    enum subtrie_remove_result result;
+    struct slice filter = whole;
+    uint32_t idx;
+    struct mqtt_group *g = find_group(b, whole, &idx);
+    struct member *m = find_member(g, session);
+
+    if (!m) {
+        return SUBTRIE_NOT_FOUND;
+    }
+    g->n--;
+    memmove(m, m + 1, (size_t) (g->members + g->n - m) * sizeof *m);
+    if (g->n) {
+        return SUBTRIE_REMOVED;
+    }
+    mqtt_share_parse(&filter);
+    result = subtrie_remove(b->subs, filter, idx | MQTT_GROUP);
+    subtrie_remove(b->shares, whole, 0);
+    mem_free(g->members);
+    slab_free(&b->groups, idx);
+    return result;
+}
+
+enum fitness { UNFIT, STORED, CONGESTED, FIT };
+
+static enum fitness
+fitness_of(const struct mqtt_broker *b, const struct member *m, const struct mqtt_msg *msg)
+{
+    const struct mqtt_session *s = mqtt_session_at(b, m->session);
+
+    if (!s->conn) {
+        return msg->qos && m->value & MQTT_SUB_QOS ? STORED : UNFIT;
+    }
+    return s->flow && mqtt_flow_is_congested(b, s->flow) ? CONGESTED : FIT;
+}
+
+/* The member who gets a message: in turns among the connected ones that keep up, else the next
+ * best.  'e' names the group and becomes the member's entry; false: nobody. */
+bool
+mqtt_share_choose(struct mqtt_broker *b, const struct mqtt_msg *msg, struct subtrie_entry *e)
+{
+    struct mqtt_group *g = group_at(b, e->subscriber);
+    enum fitness best = UNFIT;
+    size_t chosen = 0;
+
+    for (size_t i = 0; i < g->n && best != FIT; i++) {
+        size_t k = (g->next + i) % g->n;
+        enum fitness fitness = fitness_of(b, &g->members[k], msg);
+
+        if (fitness > best) {
+            best = fitness;
+            chosen = k;
+        }
+    }
+    if (best == UNFIT) {
+        return false;
+    }
+    g->next = chosen + 1;
+    *e = (struct subtrie_entry) { g->members[chosen].session, g->members[chosen].value };
+    return true;
+}
+
+void
+mqtt_share_free_all(struct mqtt_broker *b)
+{
+    struct subtrie_walk walk = { NULL };
+    struct slice whole;
+    uint32_t n, idx;
+
+    while (subtrie_walk_next(b->shares, &walk, &whole, &n)) {
+        mem_free(find_group(b, whole, &idx)->members);
+    }
+    subtrie_walk_end(&walk);
+}
