@@ -23,13 +23,15 @@ struct news {
     bool dsack;
 };
 
-/* RFC 9293 3.10.7.4: SND.WL1 and SND.WL2 keep old segments from changing the window. */
+/* RFC 9293 3.10.7.4: SND.WL1 and SND.WL2 keep old segments from changing the window.  One that
+ * acknowledges something new is not old, even when it is a retransmission below SND.WL1; if it were
+ * not heard, SND.UNA would move and take the right edge along. */
 static bool
 update_window(struct utcp_conn *c, const struct wire_tcp *seg)
 {
     uint32_t wnd = (uint32_t) seg->wnd << c->snd_wscale;
 
-    if (seq_lt(c->snd_wl1, seg->seq)
+    if (seq_gt(seg->ack, c->snd_una) || seq_lt(c->snd_wl1, seg->seq)
         || (c->snd_wl1 == seg->seq && seq_le(c->snd_wl2, seg->ack))) {
         bool changed = wnd != c->snd_wnd;
 
@@ -269,7 +271,8 @@ rearm(struct utcp *u, struct utcp_conn *c, const struct news *news, uint32_t wai
         }
     } else if (wait_us) {
         utcp_timer_set(u, c, TIMER_REO, wait_us);
-    } else if (news->acked || (c->timer != TIMER_RTO && !(c->flags & CONN_TLP_DUE))) {
+    } else if (news->acked || c->timer == TIMER_REO || (c->timer == TIMER_TLP && news->delivered)
+               || (c->timer == TIMER_NONE && !(c->flags & CONN_TLP_DUE))) {
         c->flags &= ~CONN_TLP_DUE;
         c->timer = TIMER_NONE;
         utcp_snd_arm(u, c);

@@ -193,6 +193,7 @@ struct utcp_tw {
     uint32_t snd_nxt, rcv_nxt, ts_recent;
     struct utcp_path path;
     bool has_ts;
+    uint8_t acks_n, acks_s;           /* As challenge_n and challenge_s of a connection. */
 };
 _Static_assert(sizeof(struct utcp_tw) <= 64, "TIME-WAIT: 64 bytes");
 
@@ -280,12 +281,15 @@ struct utcp_syn_info {
 uint32_t utcp_cookie_make(const struct utcp *, const struct utcp_tuple *, uint32_t irs,
                           uint16_t mss);
 uint32_t utcp_cookie_ts(const struct utcp *, const struct utcp_tuple *, uint8_t opts);
+bool utcp_cookie_is_recent(const struct utcp *, uint32_t ack);
 bool utcp_cookie_check(const struct utcp *, const struct utcp_tuple *, const struct wire_tcp *,
                        struct utcp_syn_info *);
 
 /* input.c */
 enum utcp_verdict utcp_conn_input(struct utcp *, struct utcp_conn *, const struct wire_tcp *,
                                   const struct utcp_path *);
+
+#define UTCP_CHALLENGES_PER_S 10      /* RFC 5961 section 7: per connection, no side channel. */
 
 /* rcv.c */
 struct utcp_text {

@@ -62,15 +62,27 @@ utcp_cookie_ts(const struct utcp *u, const struct utcp_tuple *t, uint8_t opts)
     return seq_gt(ts, clock) ? ts - (1u << TS_BITS) : ts;
 }
 
+static bool
+is_recent(const struct utcp *u, uint32_t cookie)
+{
+    return ((period_now(u) - (cookie >> 27)) & ((1u << PERIOD_BITS) - 1)) < MAX_AGE;
+}
+
+/* Whether 'ack' may acknowledge a cookie that is still good, as far as its period tells. */
+bool
+utcp_cookie_is_recent(const struct utcp *u, uint32_t ack)
+{
+    return is_recent(u, ack - 1);
+}
+
 /* Whether 'seg' completes a handshake that such a SYN-ACK began; if so, what the SYN said. */
 bool
 utcp_cookie_check(const struct utcp *u, const struct utcp_tuple *t, const struct wire_tcp *seg,
                   struct utcp_syn_info *info)
 {
     uint32_t cookie = seg->ack - 1, irs = seg->seq - 1, head = cookie >> 24;
-    uint32_t age = (period_now(u) - (head >> 3)) & ((1u << PERIOD_BITS) - 1);
 
-    if (age >= MAX_AGE || mac(u, t, irs, head) != (cookie & MAC_MASK)) {
+    if (!is_recent(u, cookie) || mac(u, t, irs, head) != (cookie & MAC_MASK)) {
         return false;
     }
     *info = (struct utcp_syn_info) { .irs = irs, .iss = cookie, .mss = mss_table[head & 7] };

@@ -26,6 +26,7 @@ utcp_config_default(struct utcp_config *cfg)
         .max_connections = 1u << 20,
         .max_half_open = 4096,
         .mtu = 1500,
+        .ttl = 64,
         .rcv_wnd_max = 128 * 1024,
         .rcv_wnd_initial = 2 * 1460,
         .rcv_budget = 200 * 1460,     /* Full frames that a switch's packet-in queue can hold. */

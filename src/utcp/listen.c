@@ -329,8 +329,13 @@ cookie_input(struct utcp *u, const struct utcp_key *key, const struct wire_tcp *
     struct utcp_syn_info info;
     struct utcp_ends ends;
 
-    if (!is_good_tuple(key->tuple) || !utcp_cookie_check(u, key->tuple, seg, &info)) {
-        utcp_reply_rst(u, key->tuple, path, seg);
+    if (!utcp_cookie_check(u, key->tuple, seg, &info)) {
+        /* Only the first octet's sequence number fits a cookie: what is of a later one may belong to
+         * a handshake whose ACK was lost or is late, and 3.10.7.2's RST would kill it.  So none
+         * for what acknowledges something that looks like one of today's cookies. */
+        if (!utcp_cookie_is_recent(u, seg->ack)) {
+            utcp_reply_rst(u, key->tuple, path, seg);
+        }
         return UTCP_DROP_bad_cookie;
     }
     if (u->n_live + u->halves.n >= u->cfg.max_connections || !utcp_ends_make(u, key, &ends)) {

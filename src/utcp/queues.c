@@ -127,7 +127,7 @@ utcp_reply(struct utcp *u, const struct utcp_tuple *tuple, const struct utcp_pat
         .path = *path,
         .tcp.src_port = tuple->local_port,
         .tcp.dst_port = tuple->remote_port,
-        .ttl = 64,
+        .ttl = u->cfg.ttl,
     };
     return s;
 }

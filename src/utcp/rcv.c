@@ -16,7 +16,6 @@
 #include "utcp/conn.h"
 
 #define PIECE_OVERHEAD (sizeof(struct utcp_piece) + sizeof(struct mbuf) + 16)
-#define CHALLENGES_PER_S 10           /* RFC 5961 section 7: per connection, so no side channel. */
 
 void
 utcp_rcv_ack_now(struct utcp *u, struct utcp_conn *c)
@@ -34,7 +33,7 @@ utcp_rcv_challenge(struct utcp *u, struct utcp_conn *c)
         c->challenge_s = second;
         c->challenge_n = 0;
     }
-    if (c->challenge_n >= CHALLENGES_PER_S) {
+    if (c->challenge_n >= UTCP_CHALLENGES_PER_S) {
         u->stats.challenge_acks_limited++;
         return false;
     }

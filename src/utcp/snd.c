@@ -11,7 +11,6 @@
 #include "utcp/cc.h"
 #include "utcp/conn.h"
 
-#define TTL 64
 #define MIN_IN_FLIGHT 64              /* Segments, of any size; beyond, only full ones. */
 
 /* A segment being made. */
@@ -56,7 +55,7 @@ begin_segment(struct out *o, size_t size)
     *o->seg = (struct utcp_segment) {
         .tuple = utcp_ends_tuple(u, &c->ends),
         .path = c->path,
-        .ttl = TTL,
+        .ttl = u->cfg.ttl,
         .tcp = {
             .src_port = c->ends.local_port,
             .dst_port = c->ends.remote_port,
@@ -375,26 +374,32 @@ utcp_snd_next(struct utcp *u, struct utcp_conn *c, struct utcp_segment *seg, uin
     return send_ack(&o) || send_keep_alive(&o);
 }
 
+/* RFC 8985 7.2: time to a tail probe, CLOCK_NEVER when there is to be none. */
+static usec_t
+probe_timeout(const struct utcp *u, const struct utcp_conn *c, const struct utcp_ext *e)
+{
+    if (!(c->flags & CONN_SACK) || c->flags & (CONN_RECOVERY | CONN_LOSS) || e->n_sacked
+        || e->tlp_out || c->backoff || !c->srtt_us || !c->snd_wnd) {
+        return CLOCK_NEVER;
+    }
+    /* The ACK of a single segment may be delayed. */
+    return 2 * (usec_t) c->srtt_us + (e->n_sent == 1 ? u->cfg.rto_min_us : 2000);
+}
+
 /* Starts the retransmission timer if it does not run, after something was sent (RFC 6298 5.1); the
- * time of a tail probe counts from the last segment (RFC 8985 7.2). */
+ * time of a tail probe counts from the last segment. */
 void
 utcp_snd_arm(struct utcp *u, struct utcp_conn *c)
 {
-    const struct utcp_ext *e = utcp_ext(u, c);
-    usec_t rto = utcp_rto(u, c);
+    usec_t pto = probe_timeout(u, c, utcp_ext(u, c));
+    usec_t rto = c->timer == TIMER_RTO ? utcp_ms_left(u, c->due_ms) * CLOCK_MSEC : utcp_rto(u, c);
 
-    if (c->timer == TIMER_RTO || c->timer == TIMER_REO) {
+    if (c->timer == TIMER_REO) {
         return;
     }
-    if (c->flags & CONN_SACK && !(c->flags & (CONN_RECOVERY | CONN_LOSS)) && !e->n_sacked
-        && !e->tlp_out && !c->backoff && c->srtt_us && c->snd_wnd) {
-        /* RFC 8985 7.2: an ACK for a single segment may be delayed. */
-        usec_t pto = 2 * (usec_t) c->srtt_us + (e->n_sent == 1 ? u->cfg.rto_min_us : 2000);
-
-        if (pto < rto) {
-            utcp_timer_set(u, c, TIMER_TLP, pto);
-            return;
-        }
+    if (pto < rto) {
+        utcp_timer_set(u, c, TIMER_TLP, pto);
+    } else if (c->timer != TIMER_RTO) {
+        utcp_timer_set(u, c, TIMER_RTO, rto);
     }
-    utcp_timer_set(u, c, TIMER_RTO, rto);
 }

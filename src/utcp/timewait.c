@@ -72,7 +72,7 @@ utcp_tw_enter(struct utcp *u, struct utcp_conn *c)
 {
     struct utcp_tuple tuple = utcp_ends_tuple(u, &c->ends);
 
-    if (c->flags & CONN_ACK_NOW || c->flags & CONN_FIN_RCVD) {
+    if (c->flags & CONN_ACK_NOW) {
         /* The last ACK; without a connection there is nobody to owe it. */
         struct utcp_segment *s = utcp_reply(u, &tuple, &c->path);
 
@@ -110,10 +110,23 @@ utcp_tw_enter(struct utcp *u, struct utcp_conn *c)
     utcp_conn_kill(u, c, UTCP_CLOSE_NORMAL);
 }
 
+/* At a limited rate, or a peer that finds our ACK unacceptable and we could go on for ever. */
 static void
-reply_ack(struct utcp *u, const struct utcp_key *key, const struct utcp_tw *tw,
+reply_ack(struct utcp *u, const struct utcp_key *key, struct utcp_tw *tw,
           const struct utcp_path *path)
 {
+    uint8_t second = (uint8_t) (u->now_ms / 1000);
+
+    if (tw->acks_s != second) {
+        tw->acks_s = second;
+        tw->acks_n = 0;
+    }
+    if (tw->acks_n >= UTCP_CHALLENGES_PER_S) {
+        u->stats.challenge_acks_limited++;
+        return;
+    }
+    tw->acks_n++;
+
     struct utcp_segment *s = utcp_reply(u, key->tuple, path);
 
     if (s) {
@@ -172,11 +185,11 @@ utcp_tw_input(struct utcp *u, const struct utcp_key *key, uint32_t idx,
         reply_ack(u, key, tw, path);
         return UTCP_ACCEPTED;
     }
-    if (len) {
-        reply_ack(u, key, tw, path);
-        return UTCP_DROP_out_of_window;
+    if (!len && seg->seq == tw->rcv_nxt) {
+        return UTCP_ACCEPTED;
     }
-    return seg->seq == tw->rcv_nxt ? UTCP_ACCEPTED : UTCP_DROP_out_of_window;
+    reply_ack(u, key, tw, path);
+    return UTCP_DROP_out_of_window;
 }
 
 void

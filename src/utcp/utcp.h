@@ -39,6 +39,7 @@ struct utcp_config {
     uint32_t max_half_open;           /* Beyond: stateless SYN cookies. */
     uint16_t port;                    /* Listening port; 0: any.  Others are refused with RST. */
     uint16_t mtu;                     /* Of the link, for the MSS that we announce (MUST-67). */
+    uint8_t ttl;                      /* Of every segment (MUST-49). */
     uint32_t rcv_wnd_max;             /* Bytes a connection may ever be offered. */
     uint32_t rcv_wnd_initial;
     uint64_t rcv_budget;              /* Bytes of receive window promised to all busy connections. */

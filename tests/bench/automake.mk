@@ -1,4 +1,32 @@
 # Copyright 2026 The ovs-mqtt-proxy authors.
 # SPDX-License-Identifier: Apache-2.0
 #
-# tests/bench: nothing here yet.
+# Benches: they print figures and judge none.  'make bench' runs them all.
+
+check_PROGRAMS += tests/bench/mqtt-load tests/bench/udp-ping tests/bench/bench-idle
+tests_bench_mqtt_load_SOURCES = \
+	tests/bench/load.h \
+	tests/bench/load-report.c \
+	tests/bench/mqtt-load.c
+tests_bench_udp_ping_SOURCES = tests/bench/udp-ping.c
+tests_bench_bench_idle_SOURCES = tests/bench/bench-idle.c
+tests_bench_bench_idle_LDADD = $(CORE_LIBS)
+
+if BUILD_DAEMON
+check_PROGRAMS += tests/bench/reflector
+tests_bench_reflector_SOURCES = tests/bench/reflector.c
+tests_bench_reflector_CPPFLAGS = $(AM_CPPFLAGS) $(OVS_CFLAGS) $(LIBEVENT_CFLAGS)
+tests_bench_reflector_LDADD = \
+	src/io/libio.a \
+	src/ofp/libofp.a \
+	src/base/libbase.a \
+	$(OVS_LIBS) \
+	$(LIBEVENT_LIBS) \
+	$(LIBPCAP_LIBS)
+endif
+
+EXTRA_DIST += \
+	tests/bench/bench-messages \
+	tests/bench/bench-roundtrips \
+	tests/bench/benchlab.py \
+	tests/bench/run

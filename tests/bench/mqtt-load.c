@@ -4,17 +4,22 @@
 /* An MQTT load generator over kernel TCP, for benches only.  One process whose sockets may live in
  * two network namespaces, so that publishers and subscribers share a clock and a closed loop:
  *
- *   ping    N connections, each with one PINGREQ outstanding
- *   pubsub  N pairs; a publisher may be WINDOW messages ahead of its subscriber
+ *   ping    N connections, each with OUTSTANDING PINGREQs on their way
+ *   pubsub  N publishers, M subscribers: pairs (N = M), fan-out (N = 1) or fan-in (M = 1); a
+ *           publisher may be WINDOW messages ahead of its slowest subscriber
  *
- * Publishers use TCP_NODELAY and one write() a message, as a client without Nagle does.  QoS 0:
- * whatever is lost stalls a pair's window, and is reported.  Bounded in time. */
+ * Every message is a write() of its own, with TCP_NODELAY unless Nagle's algorithm is asked for.
+ * QoS 0: what is lost is counted; a publisher none of whose messages arrived for a second gives up
+ * on those under way, and goes on.  Before measuring, messages are sent until each subscriber has
+ * had one of each of its publishers, then a warm-up passes.  Prints one "NAME VALUE" a line.
+ * Bounded in time.  One thread. */
+#include "bench/load.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
+#include <linux/tcp.h>
 #include <sched.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -26,53 +31,20 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { MAX_CONNS = 4096, RX_SIZE = 1 << 18, MAX_SAMPLES = 1 << 20, MAX_PAYLOAD = 200000 };
-
-enum role { PINGER, PUBLISHER, SUBSCRIBER };
-
-struct conn {
-    int fd;
-    enum role role;
-    int index;
-    bool ready;                       /* CONNACK (and SUBACK) seen. */
-    struct conn *pair;
-    uint64_t n_sent, n_received;
-    uint64_t sent_ns;
-    uint8_t *rx;
-    size_t n_rx;
-    const uint8_t *tx;                /* Rest of a message that the socket did not take. */
-    size_t n_tx;
-    uint8_t *message;
-    bool waits_out;
-};
-
-struct load {
-    const char *mode, *pub_netns, *sub_netns, *pub_host, *sub_host, *user, *password;
-    int port, n, size, window;
-    double seconds;
-    int epoll;
-    struct conn conns[MAX_CONNS];
-    int n_conns, n_ready;
-    bool running;
-    uint32_t *samples;                /* Latencies, us. */
-    size_t n_samples;
-    uint64_t n_done;
-};
-
-static void
-die(const char *what)
+void
+load_die(const char *what)
 {
     fprintf(stderr, "mqtt-load: %s: %s\n", what, strerror(errno));
     exit(EXIT_FAILURE);
 }
 
-static uint64_t
-now_ns(void)
+uint64_t
+load_now_ns(void)
 {
     struct timespec ts;
 
     clock_gettime(CLOCK_MONOTONIC, &ts);
-    return (uint64_t) ts.tv_sec * 1000000000u + (uint64_t) ts.tv_nsec;
+    return (uint64_t) ts.tv_sec * SEC + (uint64_t) ts.tv_nsec;
 }
 
 static void
@@ -84,13 +56,37 @@ enter_netns(const char *name)
     if (!name) {
         return;
     }
-    snprintf(path, sizeof path, "/var/run/netns/%s", name);
+    snprintf(path, sizeof path, "/run/netns/%s", name);
     fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0 || setns(fd, CLONE_NEWNET)) {
-        die(path);
+        load_die(path);
     }
     close(fd);
 }
+
+/* ---- Flows: which publisher's messages reach which subscriber ---- */
+
+static struct conn *
+subscriber(struct load *l, int i)
+{
+    return &l->conns[l->n_pubs + i];
+}
+
+static uint64_t
+slowest_edge(const struct load *l, const struct conn *pub)
+{
+    uint64_t edge = UINT64_MAX;
+
+    if (l->n_pubs > 1) {
+        return l->flows[pub->index].edge;
+    }
+    for (int i = 0; i < l->n_flows; i++) {
+        edge = l->flows[i].edge < edge ? l->flows[i].edge : edge;
+    }
+    return edge;
+}
+
+/* ---- MQTT ---- */
 
 static size_t
 put_string(uint8_t *p, const char *s)
@@ -106,18 +102,8 @@ put_string(uint8_t *p, const char *s)
 static void
 write_all(int fd, const void *data, size_t n)
 {
-    const uint8_t *p = data;
-
-    while (n) {
-        ssize_t done = write(fd, p, n);
-
-        if (done < 0 && errno != EAGAIN) {
-            die("write");
-        }
-        if (done > 0) {
-            p += done;
-            n -= (size_t) done;
-        }
+    if (write(fd, data, n) != (ssize_t) n) {
+        load_die("a small write");         /* Nothing is queued yet, so it fits. */
     }
 }
 
@@ -125,9 +111,9 @@ static void
 send_connect(const struct load *l, const struct conn *c)
 {
     uint8_t b[512], *p = b + 2;
-    char id[32];
+    char id[64];
 
-    snprintf(id, sizeof id, "load-%d-%d", (int) c->role, c->index);
+    snprintf(id, sizeof id, "load-%d-%c%d", (int) getpid(), "gps"[c->role], c->index);
     p += put_string(p, "MQTT");
     *p++ = 4;
     *p++ = (uint8_t) (2 | (l->user ? 0xc0 : 0));
@@ -136,7 +122,7 @@ send_connect(const struct load *l, const struct conn *c)
     p += put_string(p, id);
     if (l->user) {
         p += put_string(p, l->user);
-        p += put_string(p, l->password ? l->password : "");
+        p += put_string(p, l->password);
     }
     b[0] = 0x10;
     b[1] = (uint8_t) (p - b - 2);
@@ -144,50 +130,44 @@ send_connect(const struct load *l, const struct conn *c)
 }
 
 static void
-send_subscribe(const struct conn *c)
+send_subscribe(const struct load *l, const struct conn *c)
 {
     uint8_t b[64], *p = b + 2;
-    char topic[32];
+    char filter[32];
 
-    snprintf(topic, sizeof topic, "load/%d", c->index);
+    snprintf(filter, sizeof filter, "load/%d", l->n_pubs == 1 ? 0 : c->index);
     *p++ = 0;
     *p++ = 1;
-    p += put_string(p, topic);
+    p += put_string(p, l->n_subs == 1 && l->n_pubs > 1 ? "load/+" : filter);
     *p++ = 0;
     b[0] = 0x82;
     b[1] = (uint8_t) (p - b - 2);
     write_all(c->fd, b, (size_t) (p - b));
 }
 
-static size_t
-put_remaining_length(uint8_t *p, size_t n)
+static void
+build_message(const struct load *l, struct conn *c)
 {
-    size_t used = 0;
-
-    do {
-        p[used++] = (uint8_t) ((n & 0x7f) | (n > 0x7f ? 0x80 : 0));
-        n >>= 7;
-    } while (n);
-    return used;
-}
-
-static size_t
-make_publish(const struct load *l, struct conn *c)
-{
-    uint8_t topic[64], *p = c->message;
     char name[32];
-    size_t n;
-    uint64_t now = now_ns();
+    uint8_t topic[34], *p;
+    size_t n_topic, left;
 
     snprintf(name, sizeof name, "load/%d", c->index);
-    n = put_string(topic, name);
+    n_topic = put_string(topic, name);
+    left = n_topic + (size_t) l->size;
+    c->message = p = malloc(left + 5);
+    if (!p) {
+        load_die("memory");
+    }
     *p++ = 0x30;
-    p += put_remaining_length(p, n + (size_t) l->size);
-    memcpy(p, topic, n);
-    p += n;
+    do {
+        *p++ = (uint8_t) ((left & 0x7f) | (left > 0x7f ? 0x80 : 0));
+        left >>= 7;
+    } while (left);
+    memcpy(p, topic, n_topic);
+    p += n_topic;
     memset(p, 'x', (size_t) l->size);
-    memcpy(p, &now, sizeof now);
-    return (size_t) (p - c->message) + (size_t) l->size;
+    c->message_size = (size_t) (p - c->message) + (size_t) l->size;
 }
 
 static void
@@ -201,32 +181,45 @@ want_out(struct load *l, struct conn *c, bool out)
     }
 }
 
+/* Writes the rest of a message; false when the socket takes no more. */
+static bool
+write_message(struct load *l, struct conn *c)
+{
+    ssize_t done = write(c->fd, c->message + c->message_size - c->n_left, c->n_left);
+
+    if (done < 0 && errno != EAGAIN) {
+        load_die("publisher");
+    }
+    c->n_left -= done > 0 ? (size_t) done : 0;
+    want_out(l, c, c->n_left > 0);
+    return !c->n_left;
+}
+
+static bool
+send_message(struct load *l, struct conn *c)
+{
+    struct stamp stamp = {
+        .sent_ns = load_now_ns(), .seq = c->n_sent++, .publisher = (uint32_t) c->index,
+        .measured = !l->priming,
+    };
+
+    memcpy(c->message + c->message_size - l->size, &stamp, sizeof stamp);
+    c->n_left = c->message_size;
+    return write_message(l, c);
+}
+
 /* Sends as many messages as the window and the socket allow. */
 static void
 publish(struct load *l, struct conn *c)
 {
-    while (l->running || c->n_tx) {
-        if (!c->n_tx) {
-            if (c->n_sent - c->pair->n_received >= (uint64_t) l->window) {
-                break;
-            }
-            c->n_tx = make_publish(l, c);
-            c->tx = c->message;
-            c->n_sent++;
-        }
-        ssize_t done = write(c->fd, c->tx, c->n_tx);
+    uint64_t edge = slowest_edge(l, c);
 
-        if (done < 0) {
-            if (errno != EAGAIN) {
-                die("publisher");
-            }
-            want_out(l, c, true);
-            return;
-        }
-        c->tx += done;
-        c->n_tx -= (size_t) done;
+    if (c->n_left && !write_message(l, c)) {
+        return;
     }
-    want_out(l, c, false);
+    while (l->running && c->n_sent < edge + (uint64_t) l->window && send_message(l, c)) {
+        continue;
+    }
 }
 
 static void
@@ -234,23 +227,47 @@ ping(struct load *l, struct conn *c)
 {
     static const uint8_t pingreq[] = { 0xc0, 0 };
 
-    if (l->running) {
-        c->sent_ns = now_ns();
-        c->n_sent++;
+    while (l->running && c->n_sent < c->n_answered + (uint64_t) l->outstanding) {
+        c->sent_ns[c->n_sent++ % MAX_OUTSTANDING] = load_now_ns();
         write_all(c->fd, pingreq, sizeof pingreq);
     }
 }
 
 static void
-sample(struct load *l, uint64_t sent_ns)
+sample(struct load *l, uint64_t sent_ns, uint64_t now)
 {
     l->n_done++;
     if (l->n_samples < MAX_SAMPLES) {
-        l->samples[l->n_samples++] = (uint32_t) ((now_ns() - sent_ns) / 1000);
+        l->samples[l->n_samples++] = (uint32_t) ((now - sent_ns) / 1000);
     }
 }
 
-/* One whole control packet of 'n' bytes whose body starts at 'body'. */
+static void
+message_arrived(struct load *l, const struct conn *sub, const uint8_t *payload, size_t n)
+{
+    uint64_t now = load_now_ns();
+    struct stamp stamp;
+    struct flow *f;
+
+    if (n != (size_t) l->size) {
+        fprintf(stderr, "mqtt-load: a message of %zu bytes\n", n);
+        exit(EXIT_FAILURE);
+    }
+    memcpy(&stamp, payload, sizeof stamp);
+    if (stamp.measured != !l->priming) {
+        return;
+    }
+    f = &l->flows[l->n_pubs > 1 ? (int) stamp.publisher % l->n_pubs : sub->index];
+    if (now - f->last_ns > f->stall_ns && !l->priming) {
+        f->stall_ns = now - f->last_ns;
+    }
+    f->last_ns = now;
+    f->n_received++;
+    f->edge = stamp.seq + 1 > f->edge ? stamp.seq + 1 : f->edge;
+    sample(l, stamp.sent_ns, now);
+}
+
+/* One whole control packet whose 'n' bytes after the fixed header are 'body'. */
 static void
 handle_packet(struct load *l, struct conn *c, const uint8_t *body, size_t n, uint8_t first)
 {
@@ -261,7 +278,7 @@ handle_packet(struct load *l, struct conn *c, const uint8_t *body, size_t n, uin
             exit(EXIT_FAILURE);
         }
         if (c->role == SUBSCRIBER) {
-            send_subscribe(c);
+            send_subscribe(l, c);
         } else {
             l->n_ready++;
         }
@@ -270,39 +287,22 @@ handle_packet(struct load *l, struct conn *c, const uint8_t *body, size_t n, uin
         l->n_ready++;
         break;
     case 3: {
-        size_t topic = n >= 2 ? (size_t) (body[0] << 8 | body[1]) : 0;
-        uint64_t sent;
+        size_t topic = n >= 2 ? (size_t) (body[0] << 8 | body[1]) + 2 : 0;
 
-        c->n_received++;
-        if (n >= topic + 2 + sizeof sent) {
-            memcpy(&sent, body + topic + 2, sizeof sent);
-            sample(l, sent);
-        }
-        publish(l, c->pair);
+        message_arrived(l, c, body + topic, n > topic ? n - topic : 0);
         break;
     }
     case 13:
-        c->n_received++;
-        sample(l, c->sent_ns);
-        ping(l, c);
+        sample(l, c->sent_ns[c->n_answered++ % MAX_OUTSTANDING], load_now_ns());
         break;
     }
 }
 
 static void
-receive(struct load *l, struct conn *c)
+parse(struct load *l, struct conn *c)
 {
-    ssize_t got = read(c->fd, c->rx + c->n_rx, RX_SIZE + MAX_PAYLOAD - c->n_rx);
     size_t at = 0;
 
-    if (got <= 0) {
-        if (got < 0 && errno == EAGAIN) {
-            return;
-        }
-        fprintf(stderr, "mqtt-load: connection %d ended\n", c->index);
-        exit(EXIT_FAILURE);
-    }
-    c->n_rx += (size_t) got;
     while (c->n_rx - at >= 2) {
         size_t length = 0, used = 1;
         int shift = 0;
@@ -325,45 +325,39 @@ receive(struct load *l, struct conn *c)
     memmove(c->rx, c->rx + at, c->n_rx);
 }
 
-static struct conn *
-open_conn(struct load *l, enum role role, int index)
+static void
+go_on(struct load *l, const struct conn *c)
 {
-    struct conn *c = &l->conns[l->n_conns++];
-    struct sockaddr_storage ss = { 0 };
-    struct sockaddr_in *sin = (struct sockaddr_in *) &ss;
-    struct sockaddr_in6 *sin6 = (struct sockaddr_in6 *) &ss;
-    const char *host = role == SUBSCRIBER ? l->sub_host : l->pub_host;
-    struct epoll_event ev = { .events = EPOLLIN, .data.ptr = c };
-    socklen_t len = sizeof *sin;
-    int one = 1;
+    if (l->priming) {
+        return;
+    }
+    if (c->role == PINGER) {
+        ping(l, &l->conns[c->index]);
+    } else if (c->role == SUBSCRIBER && l->n_pubs > 1 && l->n_subs > 1) {
+        publish(l, &l->conns[c->index]);
+    } else if (c->role == SUBSCRIBER) {
+        for (int i = 0; i < l->n_pubs; i++) {
+            publish(l, &l->conns[i]);
+        }
+    }
+}
 
-    if (inet_pton(AF_INET, host, &sin->sin_addr) == 1) {
-        sin->sin_family = AF_INET;
-        sin->sin_port = htons((uint16_t) l->port);
-    } else if (inet_pton(AF_INET6, host, &sin6->sin6_addr) == 1) {
-        sin6->sin6_family = AF_INET6;
-        sin6->sin6_port = htons((uint16_t) l->port);
-        len = sizeof *sin6;
-    } else {
-        errno = EINVAL;
-        die(host);
+static void
+receive(struct load *l, struct conn *c)
+{
+    ssize_t got = read(c->fd, c->rx + c->n_rx, RX_SIZE - c->n_rx);
+
+    if (got < 0 && errno == EAGAIN) {
+        return;
     }
-    c->role = role;
-    c->index = index;
-    c->fd = socket(ss.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (c->fd < 0 || connect(c->fd, (struct sockaddr *) &ss, len)) {
-        die(host);
+    if (got <= 0) {
+        fprintf(stderr, "mqtt-load: %s %d lost its connection\n",
+                c->role == SUBSCRIBER ? "subscriber" : "publisher", c->index);
+        exit(EXIT_FAILURE);
     }
-    setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-    fcntl(c->fd, F_SETFL, O_NONBLOCK);
-    c->rx = malloc(RX_SIZE + MAX_PAYLOAD);
-    c->message = malloc(MAX_PAYLOAD + 100);
-    if (!c->rx || !c->message) {
-        die("memory");
-    }
-    epoll_ctl(l->epoll, EPOLL_CTL_ADD, c->fd, &ev);
-    send_connect(l, c);
-    return c;
+    c->n_rx += (size_t) got;
+    parse(l, c);
+    go_on(l, c);
 }
 
 static void
@@ -384,154 +378,297 @@ turn(struct load *l, int timeout_ms)
     }
 }
 
-static int
-compare(const void *a, const void *b)
-{
-    uint32_t x = *(const uint32_t *) a, y = *(const uint32_t *) b;
+/* ---- Connections ---- */
 
-    return x < y ? -1 : x > y;
+static socklen_t
+parse_address(const struct load *l, const char *host, struct sockaddr_storage *ss)
+{
+    struct sockaddr_in *sin = (struct sockaddr_in *) ss;
+    struct sockaddr_in6 *sin6 = (struct sockaddr_in6 *) ss;
+
+    memset(ss, 0, sizeof *ss);
+    if (inet_pton(AF_INET, host, &sin->sin_addr) == 1) {
+        sin->sin_family = AF_INET;
+        sin->sin_port = htons((uint16_t) l->port);
+        return sizeof *sin;
+    }
+    if (inet_pton(AF_INET6, host, &sin6->sin6_addr) != 1) {
+        errno = EINVAL;
+        load_die(host);
+    }
+    sin6->sin6_family = AF_INET6;
+    sin6->sin6_port = htons((uint16_t) l->port);
+    return sizeof *sin6;
 }
 
 static void
-report(struct load *l, double seconds)
+open_conn(struct load *l, enum role role, int index)
 {
-    uint64_t outstanding = 0;
+    struct conn *c = role == SUBSCRIBER ? subscriber(l, index) : &l->conns[index];
+    const char *host = role == SUBSCRIBER ? l->sub_host : l->pub_host;
+    struct epoll_event ev = { .events = EPOLLIN, .data.ptr = c };
+    struct sockaddr_storage ss;
+    socklen_t len = parse_address(l, host, &ss);
+    int nodelay = !l->nagle;
 
-    for (int i = 0; i < l->n_conns; i++) {
-        if (l->conns[i].role == PUBLISHER) {
-            outstanding += l->conns[i].n_sent - l->conns[i].pair->n_received;
-        }
+    l->n_conns++;
+    c->role = role;
+    c->index = index;
+    c->fd = socket(ss.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (c->fd < 0 || connect(c->fd, (struct sockaddr *) &ss, len)) {
+        load_die(host);
     }
-    qsort(l->samples, l->n_samples, sizeof *l->samples, compare);
-    printf("per_second %.0f\n", (double) l->n_done / seconds);
-    if (l->n_samples) {
-        printf("p50_us %u\np99_us %u\n", l->samples[l->n_samples / 2],
-               l->samples[l->n_samples * 99 / 100]);
+    setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &nodelay, sizeof nodelay);
+    fcntl(c->fd, F_SETFL, O_NONBLOCK);
+    c->rx = malloc(RX_SIZE);
+    c->sent_ns = calloc(MAX_OUTSTANDING, sizeof *c->sent_ns);
+    if (!c->rx || !c->sent_ns) {
+        load_die("memory");
     }
-    printf("lost %llu\n", (unsigned long long int) outstanding);
+    epoll_ctl(l->epoll, EPOLL_CTL_ADD, c->fd, &ev);
+    if (role == PUBLISHER) {
+        build_message(l, c);
+    }
+    send_connect(l, c);
 }
 
 static void
 open_all(struct load *l)
 {
     int home = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
-    bool pubsub = !strcmp(l->mode, "pubsub");
+    uint64_t give_up = load_now_ns() + READY_LIMIT;
 
-    if (pubsub) {
-        enter_netns(l->sub_netns);
-        for (int i = 0; i < l->n; i++) {
-            open_conn(l, SUBSCRIBER, i);
-        }
-        if (setns(home, CLONE_NEWNET)) {
-            die("setns");
-        }
+    enter_netns(l->sub_netns);
+    for (int i = 0; i < l->n_subs; i++) {
+        open_conn(l, SUBSCRIBER, i);
+    }
+    if (setns(home, CLONE_NEWNET)) {
+        load_die("setns");
     }
     enter_netns(l->pub_netns);
-    for (int i = 0; i < l->n; i++) {
-        struct conn *c = open_conn(l, pubsub ? PUBLISHER : PINGER, i);
-
-        if (pubsub) {
-            c->pair = &l->conns[i];
-            l->conns[i].pair = c;
-        }
+    for (int i = 0; i < l->n_pubs; i++) {
+        open_conn(l, l->n_subs ? PUBLISHER : PINGER, i);
     }
-    uint64_t give_up = now_ns() + 10000000000u;
-
     while (l->n_ready < l->n_conns) {
-        if (now_ns() > give_up) {
+        if (load_now_ns() > give_up) {
             fprintf(stderr, "mqtt-load: only %d of %d connections are ready\n", l->n_ready,
                     l->n_conns);
             exit(EXIT_FAILURE);
         }
         turn(l, 100);
     }
-    /* Peers learn of subscriptions by a datagram of their own: give it a moment. */
-    uint64_t settled = now_ns() + 500000000u;
+}
 
-    while (now_ns() < settled) {
-        turn(l, 50);
+static bool
+all_primed(const struct load *l)
+{
+    for (int i = 0; i < l->n_flows; i++) {
+        if (!l->flows[i].n_received) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void
+run_until(struct load *l, uint64_t until)
+{
+    while (load_now_ns() < until) {
+        turn(l, 10);
+    }
+}
+
+/* A subscription takes its time to reach the other edge. */
+static void
+prime(struct load *l)
+{
+    uint64_t give_up = load_now_ns() + READY_LIMIT;
+
+    l->priming = true;
+    while (!all_primed(l)) {
+        if (load_now_ns() > give_up) {
+            fprintf(stderr, "mqtt-load: messages do not reach every subscriber\n");
+            exit(EXIT_FAILURE);
+        }
+        for (int i = 0; i < l->n_pubs; i++) {
+            send_message(l, &l->conns[i]);
+        }
+        run_until(l, load_now_ns() + SEC / 5);
+    }
+    run_until(l, load_now_ns() + SEC / 5);
+    for (int i = 0; i < l->n_flows; i++) {
+        l->flows[i].edge = l->flows[i].from->n_sent;
+        l->flows[i].n_received = 0;
+        l->flows[i].last_ns = load_now_ns();
+    }
+    l->priming = false;
+}
+
+/* ---- The run ---- */
+
+/* Publishers whose messages are all lost would wait for ever. */
+static void
+give_up_lost(struct load *l)
+{
+    uint64_t now = load_now_ns();
+
+    for (int i = 0; i < l->n_flows; i++) {
+        struct flow *f = &l->flows[i];
+
+        if (now - f->last_ns > GIVE_UP && f->edge < f->from->n_sent) {
+            l->n_given_up++;
+            f->edge = f->from->n_sent;
+            f->last_ns = now;
+            publish(l, f->from);
+        }
+    }
+}
+
+static void
+run_for(struct load *l, double seconds)
+{
+    uint64_t end = load_now_ns() + (uint64_t) (seconds * 1e9);
+
+    while (load_now_ns() < end) {
+        turn(l, 10);
+        give_up_lost(l);
     }
 }
 
 static void
 run(struct load *l)
 {
-    uint64_t start = now_ns(), end = start + (uint64_t) (l->seconds * 1e9), quiet;
-    double seconds;
+    struct totals t0, t1;
+    uint64_t n_sent = 0, patience;
 
+    for (int i = 0; i < l->n_flows; i++) {
+        l->flows[i].from->n_sent = 0;
+        l->flows[i].edge = 0;
+        l->flows[i].last_ns = load_now_ns();
+    }
     l->running = true;
-    for (int i = 0; i < l->n_conns; i++) {
-        if (l->conns[i].role == PUBLISHER) {
-            publish(l, &l->conns[i]);
-        } else if (l->conns[i].role == PINGER) {
-            ping(l, &l->conns[i]);
+    for (int i = 0; i < l->n_pubs; i++) {
+        l->n_subs ? publish(l, &l->conns[i]) : ping(l, &l->conns[i]);
+    }
+    run_for(l, l->warm_up);
+    l->n_samples = 0;
+    load_take_totals(l, &t0);
+    run_for(l, l->seconds);
+    load_take_totals(l, &t1);
+    l->running = false;
+    /* What is still under way is late, not lost. */
+    for (int i = 0; i < l->n_flows; i++) {
+        n_sent += l->flows[i].from->n_sent;
+    }
+    patience = load_now_ns() + 2 * SEC;
+    for (uint64_t n = 0; n != n_sent && load_now_ns() < patience; ) {
+        turn(l, 20);
+        n = 0;
+        for (int i = 0; i < l->n_flows; i++) {
+            n += l->flows[i].n_received;
         }
     }
-    while (now_ns() < end) {
-        turn(l, 10);
-    }
-    l->running = false;
-    seconds = (double) (now_ns() - start) / 1e9;
-    uint64_t n_done = l->n_done;
-
-    quiet = now_ns() + 2000000000u;   /* What is still under way is late, not lost. */
-    while (now_ns() < quiet) {
-        turn(l, 50);
-    }
-    l->n_done = n_done;
-    report(l, seconds);
+    load_print_rates(l, &t0, &t1);
+    load_print_losses(l);
 }
+
+/* ---- Command line ---- */
 
 static void
 usage(void)
 {
-    fputs("usage: mqtt-load [-P PUB_NETNS] [-S SUB_NETNS] [-p PORT] [-n CONNECTIONS] [-z BYTES]\n"
-          "                 [-w WINDOW] [-t SECONDS] [-u USER -k PASSWORD]\n"
-          "                 ping HOST | pubsub PUB_HOST SUB_HOST\n", stderr);
+    fputs("usage: mqtt-load [-P PUB_NETNS] [-S SUB_NETNS] [-p PORT] [-n PUBLISHERS]\n"
+          "                 [-m SUBSCRIBERS] [-z BYTES] [-w WINDOW] [-o OUTSTANDING] [-g]\n"
+          "                 [-t SECONDS] [-W WARM_UP_SECONDS] [-c NAME=PID]...\n"
+          "                 [-u USER -k PASSWORD] ping HOST | pubsub PUB_HOST SUB_HOST\n"
+          "-g: with Nagle's algorithm; -c: CPU time of a process per 1,000 messages\n", stderr);
     exit(2);
+}
+
+static void
+add_pid(struct load *l, char *arg)
+{
+    char *equals = strchr(arg, '=');
+
+    if (!equals || l->n_pids == MAX_PIDS) {
+        usage();
+    }
+    *equals = '\0';
+    l->pid_names[l->n_pids] = arg;
+    l->pids[l->n_pids++] = atoi(equals + 1);
+}
+
+static void
+parse_options(struct load *l, int argc, char *argv[])
+{
+    int option;
+
+    while ((option = getopt(argc, argv, "P:S:p:n:m:z:w:o:gt:W:c:u:k:")) != -1) {
+        switch (option) {
+        case 'P': l->pub_netns = optarg; break;
+        case 'S': l->sub_netns = optarg; break;
+        case 'p': l->port = atoi(optarg); break;
+        case 'n': l->n_pubs = atoi(optarg); break;
+        case 'm': l->n_subs = atoi(optarg); break;
+        case 'z': l->size = atoi(optarg); break;
+        case 'w': l->window = atoi(optarg); break;
+        case 'o': l->outstanding = atoi(optarg); break;
+        case 'g': l->nagle = true; break;
+        case 't': l->seconds = atof(optarg); break;
+        case 'W': l->warm_up = atof(optarg); break;
+        case 'c': add_pid(l, optarg); break;
+        case 'u': l->user = optarg; break;
+        case 'k': l->password = optarg; break;
+        default: usage();
+        }
+    }
+    if (argc - optind == 2 && !strcmp(argv[optind], "ping")) {
+        l->n_subs = 0;
+    } else if (argc - optind == 3 && !strcmp(argv[optind], "pubsub")) {
+        l->n_subs = l->n_subs ? l->n_subs : l->n_pubs;
+        l->sub_host = argv[optind + 2];
+    } else {
+        usage();
+    }
+    l->pub_host = argv[optind + 1];
+}
+
+static bool
+is_sane(const struct load *l)
+{
+    bool shape = !l->n_subs || l->n_subs == l->n_pubs || l->n_subs == 1 || l->n_pubs == 1;
+
+    return (shape && l->n_pubs >= 1 && l->n_subs >= 0 && l->n_pubs + l->n_subs <= MAX_CONNS
+            && l->size >= (int) sizeof(struct stamp) && l->size <= MAX_PAYLOAD && l->window >= 1
+            && l->outstanding >= 1 && l->outstanding <= MAX_OUTSTANDING && l->seconds > 0
+            && l->seconds <= 600 && l->warm_up >= 0 && l->warm_up <= 60
+            && !l->user == !l->password);
 }
 
 int
 main(int argc, char *argv[])
 {
-    static struct load l = { .port = 1883, .n = 1, .size = 64, .window = 100, .seconds = 3 };
-    int option;
+    static struct load l = {
+        .port = 1883, .n_pubs = 1, .size = 64, .window = 100, .outstanding = 1, .seconds = 3,
+        .warm_up = 0.3,
+    };
 
-    while ((option = getopt(argc, argv, "P:S:p:n:z:w:t:u:k:")) != -1) {
-        switch (option) {
-        case 'P': l.pub_netns = optarg; break;
-        case 'S': l.sub_netns = optarg; break;
-        case 'p': l.port = atoi(optarg); break;
-        case 'n': l.n = atoi(optarg); break;
-        case 'z': l.size = atoi(optarg); break;
-        case 'w': l.window = atoi(optarg); break;
-        case 't': l.seconds = atof(optarg); break;
-        case 'u': l.user = optarg; break;
-        case 'k': l.password = optarg; break;
-        default: usage();
-        }
-    }
-    argv += optind;
-    argc -= optind;
-    if (argc == 2 && !strcmp(argv[0], "ping")) {
-        l.pub_host = argv[1];
-    } else if (argc == 3 && !strcmp(argv[0], "pubsub")) {
-        l.pub_host = argv[1];
-        l.sub_host = argv[2];
-    } else {
+    parse_options(&l, argc, argv);
+    if (!is_sane(&l)) {
         usage();
     }
-    if (l.n < 1 || l.n > MAX_CONNS / 2 || l.size < 16 || l.size > MAX_PAYLOAD || l.window < 1
-        || l.seconds <= 0 || l.seconds > 600) {
-        usage();
-    }
-    l.mode = argv[0];
+    l.n_flows = !l.n_subs ? 0 : l.n_pubs > l.n_subs ? l.n_pubs : l.n_subs;
+    l.flows = calloc((size_t) l.n_flows + 1, sizeof *l.flows);
     l.epoll = epoll_create1(EPOLL_CLOEXEC);
     l.samples = malloc(MAX_SAMPLES * sizeof *l.samples);
-    if (l.epoll < 0 || !l.samples) {
-        die("start");
+    if (l.epoll < 0 || !l.samples || !l.flows) {
+        load_die("start");
+    }
+    for (int i = 0; i < l.n_flows; i++) {
+        l.flows[i].from = &l.conns[l.n_pubs > 1 ? i : 0];
     }
     open_all(&l);
+    prime(&l);
     run(&l);
     return EXIT_SUCCESS;
 }

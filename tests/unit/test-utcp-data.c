@@ -202,6 +202,7 @@ TEST(reassembly)
            "stat duplicates 1\n");
     script("what is beyond the window is cut off",
            "set rcv_wnd_initial 3000\n"
+           "set rcv_wnd_max 3000\n"
            OPEN_SACK
            "< A 2001:2000 ack 1\n"
            "> A 1 ack 1 sack 2001-3001\n"
@@ -228,18 +229,6 @@ TEST(one_byte_islands)
 
     utcp_config_default(&s->cfg);
     s->cfg.rcv_wnd_initial = 65535;
-    script_start(s, &script_variants[0]);
-
-    char *lines[] = { strdup("S 0 mss 1000 sackok"), strdup("A 1 ack 1") };
-
-    script_in(s, lines[0]);
-    utcp_next_segment(s->u, s->now, &(struct utcp_segment) { 0 }, s->buf, sizeof s->buf);
-    script_in(s, lines[1]);
-    /* The script's ACK was wrong, as it did not look at the SYN-ACK: do it right. */
-    utcp_destroy(s->u);
-    s->u = NULL;
-    free(lines[0]);
-    free(lines[1]);
 
     static const char *const open_text[] = { "S 0 mss 1000 sackok", "SA 0 ack 1", "A 1 ack 1" };
     char line[64];
@@ -251,6 +240,8 @@ TEST(one_byte_islands)
     script_out(s, line);
     snprintf(line, sizeof line, "%s", open_text[2]);
     script_in(s, line);
+    snprintf(line, sizeof line, "A 60000:1 ack 1");
+    script_in(s, line);
     utcp_memory(s->u, &before);
     for (int i = 0; i < 30000; i++) {
         snprintf(line, sizeof line, "A %d:1 ack 1", 3 + 2 * i);
@@ -261,8 +252,7 @@ TEST(one_byte_islands)
     kept = info.rcv_buffered;
     ok(kept > 0 && kept <= 64, "%u single bytes are kept of 30,000", kept);
     ok(utcp_stats(s->u)->no_memory > 29000, "the others are counted as dropped");
-    ok(after.bytes - before.bytes < 200000, "pools have grown by %u bytes",
-       (unsigned) (after.bytes - before.bytes));
+    ok(after.bytes == before.bytes, "no pool has grown");
     /* Touching ones count by their true memory too. */
     for (int i = 0; i < 30000; i++) {
         snprintf(line, sizeof line, "A %d:1 ack 1", 200 + i);
@@ -333,9 +323,10 @@ TEST(receive_window)
            "! open\n"
            "! data 10\n"
            "credit 10\n"
-           "> A 1 ack 11 win 31251\n"
+           "> A 1 ack 11 win 31250\n"
            "# Theirs is scaled by two: 20 octets.\n"
            "send 100\n"
+           "> A 1:20\n"
            ">.\n");
     script("a shift above 14 means 14 (RFC 7323 2.3)",
            "< S 0 mss 1000 ws 200\n"
@@ -410,6 +401,7 @@ TEST(send_window)
            OPEN_SACK
            "< A 1 ack 1 win 0\n"
            "send 2000\n"
+           ">.\n"
            "+203\n"
            "> A 1:1\n"
            "< A 1 ack 2 win 3000\n"
@@ -420,6 +412,7 @@ TEST(send_window)
            OPEN_SACK
            "< A 1 ack 1 win 0\n"
            "send 10\n"
+           ">.\n"
            "+203\n"
            "> A 1:1\n"
            "+200000\n"
@@ -444,6 +437,8 @@ TEST(send_window)
            "send 1000\n"
            ">.\n"
            "< A 1 ack 1 win 5000\n"
+           "drop out_of_window\n"
+           "> A 1 ack 6\n"
            ">.\n"
            "< A 6 ack 1 win 5000\n"
            "> PA 1:1000\n");

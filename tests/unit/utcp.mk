@@ -2,3 +2,34 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # Unit tests of src/utcp.
+
+UTCP_TEST_LDADD = src/utcp/libutcp.a src/wire/libwire.a src/base/libbase.a
+
+check_PROGRAMS += tests/unit/test-utcp-open
+TESTS += tests/unit/test-utcp-open
+tests_unit_test_utcp_open_SOURCES = \
+	tests/unit/test-utcp-open.c tests/unit/utcp-script.h tests/unit/tap.h
+tests_unit_test_utcp_open_LDADD = $(UTCP_TEST_LDADD)
+
+check_PROGRAMS += tests/unit/test-utcp-data
+TESTS += tests/unit/test-utcp-data
+tests_unit_test_utcp_data_SOURCES = \
+	tests/unit/test-utcp-data.c tests/unit/utcp-script.h tests/unit/tap.h
+tests_unit_test_utcp_data_LDADD = $(UTCP_TEST_LDADD)
+
+check_PROGRAMS += tests/unit/test-utcp-rexmit
+TESTS += tests/unit/test-utcp-rexmit
+tests_unit_test_utcp_rexmit_SOURCES = \
+	tests/unit/test-utcp-rexmit.c tests/unit/utcp-script.h tests/unit/tap.h
+tests_unit_test_utcp_rexmit_LDADD = $(UTCP_TEST_LDADD)
+
+check_PROGRAMS += tests/unit/test-utcp-states
+TESTS += tests/unit/test-utcp-states
+tests_unit_test_utcp_states_SOURCES = \
+	tests/unit/test-utcp-states.c tests/unit/utcp-script.h tests/unit/tap.h
+tests_unit_test_utcp_states_LDADD = $(UTCP_TEST_LDADD)
+
+check_PROGRAMS += tests/unit/test-utcp-limits
+TESTS += tests/unit/test-utcp-limits
+tests_unit_test_utcp_limits_SOURCES = tests/unit/test-utcp-limits.c tests/unit/tap.h
+tests_unit_test_utcp_limits_LDADD = $(UTCP_TEST_LDADD)

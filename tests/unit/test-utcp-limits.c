@@ -1,0 +1,507 @@
+/* Copyright 2026 The ovs-mqtt-proxy authors.
+ * SPDX-License-Identifier: Apache-2.0 */
+/* Many connections, floods and limits: SYN cookies, the demultiplexing table, memory, ids, two
+ * endpoints in one process, the steering of the receive window. */
+#include "base/prng.h"
+#include "unit/tap.h"
+#include "utcp/utcp.h"
+#include "utcp/table.h"
+
+/* A client of its own address and port, as cheap as possible. */
+struct peer {
+    struct utcp_tuple t;
+    uint32_t seq, ack;
+    struct wire_tcp_opts opts;        /* Of the SYN-ACK. */
+};
+
+static void
+peer_init(struct peer *p, uint32_t i)
+{
+    memset(p, 0, sizeof *p);
+    addr_parse(&p->t.local, "10.0.0.1");
+    p->t.remote = addr_v4(0x0b000000u + i / 50000);
+    p->t.local_port = 1883;
+    p->t.remote_port = (uint16_t) (1024 + i % 50000);
+    p->seq = i * 7919;
+}
+
+static enum utcp_verdict
+peer_send(struct utcp *u, const struct peer *p, struct wire_tcp t, usec_t now)
+{
+    static const struct utcp_path path;
+
+    t.seq = p->seq;
+    t.ack = p->ack;
+    t.wnd = 60000;
+    t.src_port = p->t.remote_port;
+    t.dst_port = p->t.local_port;
+    return utcp_input(u, &p->t, &t, &path, now);
+}
+
+static bool
+next(struct utcp *u, usec_t now, struct utcp_segment *seg)
+{
+    static uint8_t buf[2048];
+
+    return utcp_next_segment(u, now, seg, buf, sizeof buf);
+}
+
+static const struct wire_tcp_opts full_syn = {
+    .has_mss = true, .mss = 1300, .has_wscale = true, .wscale = 9, .sack_permitted = true,
+    .has_ts = true, .ts_val = 100,
+};
+
+/* SYN, and the SYN-ACK taken. */
+static bool
+peer_syn(struct utcp *u, struct peer *p, const struct wire_tcp_opts *opts, usec_t now)
+{
+    struct utcp_segment seg;
+
+    if (peer_send(u, p, (struct wire_tcp) { .flags = TCP_SYN, .opts = *opts }, now)
+        || !next(u, now, &seg) || !(seg.tcp.flags & TCP_SYN)) {
+        return false;
+    }
+    p->seq++;
+    p->ack = seg.tcp.seq + 1;
+    p->opts = seg.tcp.opts;
+    return true;
+}
+
+static utcp_id
+peer_ack(struct utcp *u, struct peer *p, usec_t now)
+{
+    struct wire_tcp t = {
+        .flags = TCP_ACK,
+        .opts = { .has_ts = p->opts.has_ts, .ts_val = 101, .ts_ecr = p->opts.ts_val },
+    };
+    struct utcp_event ev;
+
+    peer_send(u, p, t, now);
+    return utcp_next_event(u, &ev) && ev.type == UTCP_EV_OPEN ? ev.conn : 0;
+}
+
+static struct utcp *
+create(uint32_t max_connections, uint32_t max_half_open)
+{
+    struct utcp_config cfg;
+
+    utcp_config_default(&cfg);
+    cfg.max_connections = max_connections;
+    cfg.max_half_open = max_half_open;
+    cfg.key = (struct siphash_key) { 3, 4 };
+    return utcp_create(&cfg, 5 * CLOCK_SEC);
+}
+
+TEST(cookies)
+{
+    struct utcp *u = create(1000, 2);
+    struct peer p[5];
+    struct utcp_memory before, after;
+    struct utcp_info info;
+    struct utcp_segment seg;
+    usec_t now = 6 * CLOCK_SEC;
+    utcp_id id;
+
+    for (uint32_t i = 0; i < 5; i++) {
+        peer_init(&p[i], i);
+    }
+    ok(peer_syn(u, &p[0], &full_syn, now) && peer_syn(u, &p[1], &full_syn, now),
+       "two half-open connections");
+    utcp_memory(u, &before);
+    is_int(before.n_half_open, 2, "are kept");
+    ok(peer_syn(u, &p[2], &full_syn, now), "the third gets a SYN-ACK");
+    for (uint32_t i = 100; i < 50100; i++) {
+        struct peer flood;
+
+        peer_init(&flood, i);
+        peer_syn(u, &flood, &full_syn, now);
+    }
+    utcp_memory(u, &after);
+    is_int(after.n_half_open, 2, "but nothing is kept of it, nor of 50,000 more");
+    is_int(after.bytes, before.bytes, "no memory has grown");
+    is_int(utcp_stats(u)->cookies_sent, 50001, "cookies are counted");
+
+    now += 30 * CLOCK_SEC;
+    id = peer_ack(u, &p[2], now);
+    ok(id != 0, "its ACK opens");
+    ok(utcp_info(u, id, &info), "a connection");
+    is_int(info.mss, 1300, "with the MSS");
+    is_int(info.snd_wnd, 60000u << 9, "with the window scale");
+    is_int(info.path.opaque[0], 0, "with the path of the ACK");
+    utcp_send_copy(u, id, "x", 1);
+    ok(next(u, now, &seg) && seg.tcp.opts.has_ts && seg.tcp.opts.ts_ecr == 101,
+       "with timestamps");
+    /* A hole, to see SACK. */
+    p[2].seq += 10;
+    peer_send(u, &p[2], (struct wire_tcp) {
+        .flags = TCP_ACK, .opts = { .has_ts = true, .ts_val = 102 },
+        .payload = { (const uint8_t *) "y", 1 },
+    }, now);
+    ok(next(u, now, &seg) && seg.tcp.opts.n_sack == 1, "with SACK");
+    p[2].seq -= 10;
+
+    /* Forged, other ends, too old. */
+    ok(peer_syn(u, &p[3], &full_syn, now), "another cookie");
+    p[3].ack += 1;
+    is_int(peer_send(u, &p[3], (struct wire_tcp) { .flags = TCP_ACK }, now),
+           UTCP_DROP_bad_cookie, "a forged one is refused");
+    p[3].ack -= 1;
+    p[3].t.remote_port++;
+    is_int(peer_send(u, &p[3], (struct wire_tcp) { .flags = TCP_ACK }, now),
+           UTCP_DROP_bad_cookie, "and one for another port");
+    p[3].t.remote_port--;
+    p[3].seq++;
+    is_int(peer_send(u, &p[3], (struct wire_tcp) { .flags = TCP_ACK }, now),
+           UTCP_DROP_bad_cookie, "and another sequence number");
+    p[3].seq--;
+    p[4] = p[3];
+    ok(peer_ack(u, &p[3], now + 60 * CLOCK_SEC) != 0, "a minute later the right one opens");
+    p[4].t.remote_port = 7;
+    peer_init(&p[4], 4);
+    ok(peer_syn(u, &p[4], &full_syn, now + 60 * CLOCK_SEC), "and another cookie");
+    is_int(peer_ack(u, &p[4], now + 200 * CLOCK_SEC), 0, "which is too old after 140 s");
+
+    /* The two half-open ones time out. */
+    now += 200 * CLOCK_SEC;
+    for (int i = 0; i < 100 && utcp_deadline(u) != CLOCK_NEVER; i++) {
+        now = utcp_deadline(u) > now ? utcp_deadline(u) : now;
+        utcp_run(u, now);
+        while (next(u, now, &seg)) {
+            continue;
+        }
+    }
+    utcp_memory(u, &after);
+    is_int(after.n_half_open, 0, "no half-open one is left");
+    utcp_destroy(u);
+}
+
+TEST(cookie_without_timestamps)
+{
+    struct utcp *u = create(1000, 0);
+    struct peer p;
+    struct utcp_info info;
+    struct wire_tcp_opts syn = full_syn;
+    utcp_id id;
+
+    syn.has_ts = false;
+    peer_init(&p, 1);
+    ok(peer_syn(u, &p, &syn, CLOCK_SEC * 6), "SYN-ACK");
+    ok(!p.opts.has_wscale && !p.opts.sack_permitted && !p.opts.has_ts,
+       "promises nothing that will be forgotten");
+    id = peer_ack(u, &p, CLOCK_SEC * 6);
+    ok(utcp_info(u, id, &info), "opens");
+    is_int(info.mss, 1300, "the MSS is in the cookie");
+    is_int(info.snd_wnd, 60000, "the window is not scaled");
+    utcp_destroy(u);
+}
+
+TEST(bad_addresses)
+{
+    static const struct { const char *local, *remote; } bad[] = {
+        { "10.0.0.1", "224.0.0.1" }, { "10.0.0.1", "255.255.255.255" }, { "10.0.0.1", "0.0.0.0" },
+        { "224.0.0.5", "10.0.0.2" }, { "255.255.255.255", "10.0.0.2" }, { "0.0.0.0", "10.0.0.2" },
+        { "2001:db8::1", "ff02::1" }, { "ff02::1", "2001:db8::1" }, { "2001:db8::1", "::" },
+        { "10.0.0.1", "10.0.0.1" }, { "2001:db8::1", "2001:db8::1" },
+    };
+    struct utcp *u = create(10, 10);
+    struct utcp_segment seg;
+    struct peer p;
+
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        peer_init(&p, 0);
+        addr_parse(&p.t.local, bad[i].local);
+        addr_parse(&p.t.remote, bad[i].remote);
+        p.t.remote_port = p.t.local_port;
+        is_int(peer_send(u, &p, (struct wire_tcp) { .flags = TCP_SYN }, 0), UTCP_DROP_bad_address,
+               "SYN from %s to %s is dropped (MUST-57, MUST-63)", bad[i].remote, bad[i].local);
+        peer_send(u, &p, (struct wire_tcp) { .flags = TCP_ACK }, 0);
+        ok(!next(u, 0, &seg), "in silence, an ACK too");
+    }
+    utcp_destroy(u);
+}
+
+#define MANY 100000u
+
+TEST(many_connections)
+{
+    struct utcp *u = create(MANY, 10);
+    struct peer *p = calloc(MANY + 1, sizeof *p);
+    utcp_id *ids = calloc(MANY + 1, sizeof *ids);
+    usec_t now = 6 * CLOCK_SEC;
+    struct utcp_memory m;
+    struct utcp_event ev;
+    struct utcp_segment seg;
+    unsigned int n_good = 0, n_walked = 0;
+    uint32_t pos = 0;
+    struct utcp_info info;
+
+    for (uint32_t i = 0; i < MANY; i++) {
+        peer_init(&p[i], i);
+        n_good += peer_syn(u, &p[i], &full_syn, now) && (ids[i] = peer_ack(u, &p[i], now));
+        utcp_set_user(u, ids[i], i);
+    }
+    is_int(n_good, MANY, "all open");
+    peer_init(&p[MANY], MANY);
+    is_int(peer_send(u, &p[MANY], (struct wire_tcp) { .flags = TCP_SYN }, now),
+           UTCP_DROP_table_full, "one more is refused");
+    utcp_memory(u, &m);
+    is_int(m.n_connections, MANY, "they are counted");
+    ok(m.bytes / MANY < 230, "each takes %u bytes, with its part of the table",
+       (unsigned int) (m.bytes / MANY));
+    while (utcp_walk(u, &pos, &info)) {
+        n_walked++;
+    }
+    is_int(n_walked, MANY, "a walk finds all");
+
+    n_good = 0;
+    for (uint32_t i = 0; i < MANY; i++) {
+        peer_send(u, &p[i], (struct wire_tcp) {
+            .flags = TCP_ACK, .payload = { (const uint8_t *) "data", 4 },
+            .opts = { .has_ts = true, .ts_val = 200 },
+        }, now);
+        n_good += utcp_next_event(u, &ev) && ev.type == UTCP_EV_DATA && ev.conn == ids[i]
+                  && ev.user == i && ev.data.n == 4;
+        next(u, now, &seg);
+    }
+    is_int(n_good, MANY, "each gets its own data");
+
+    /* Every second one goes; their ids are dead, the others live. */
+    for (uint32_t i = 0; i < MANY; i += 2) {
+        utcp_abort(u, ids[i]);
+        utcp_next_event(u, &ev);
+        next(u, now, &seg);
+    }
+    n_good = 0;
+    utcp_run(u, now);
+    for (uint32_t i = 0; i < MANY; i++) {
+        n_good += utcp_info(u, ids[i], &info) == (i % 2 == 1);
+    }
+    is_int(n_good, MANY, "every second one is gone, and only these");
+    /* Others take their places; the old ids still name nobody. */
+    for (uint32_t i = 0; i < MANY; i += 2) {
+        struct peer again;
+
+        peer_init(&again, MANY * 2 + i);
+        peer_syn(u, &again, &full_syn, now);
+        peer_ack(u, &again, now);
+    }
+    n_good = 0;
+    for (uint32_t i = 0; i < MANY; i++) {
+        utcp_abort(u, i % 2 ? 0 : ids[i]);
+        n_good += !utcp_next_event(u, &ev);
+    }
+    is_int(n_good, MANY, "old ids do not hit the new connections");
+    utcp_memory(u, &m);
+    is_int(m.n_connections, MANY, "all places are taken again");
+    free(p);
+    free(ids);
+    utcp_destroy(u);
+}
+
+/* Against a plain array. */
+TEST(table)
+{
+    struct utcp_table t;
+    struct prng prng;
+    enum { N = 20000 };
+    static uint32_t hash[N + 1];
+    uint32_t n_live = 0, n_bad = 0;
+
+    prng_init(&prng, 1);
+    utcp_table_init(&t);
+    for (unsigned int step = 0; step < 200000; step++) {
+        uint32_t i = 1 + prng_below(&prng, N);
+        /* Growing first, shrinking later; few different hashes, so that runs are long. */
+        bool put = !hash[i] && (step < 100000 || prng_below(&prng, 3) == 0);
+
+        if (put) {
+            hash[i] = 1 + prng_below(&prng, 5000) * 17;
+            utcp_table_put(&t, hash[i], UTCP_REF_CONN | i);
+            n_live++;
+        } else if (hash[i] && prng_below(&prng, step < 100000 ? 4 : 1) == 0) {
+            utcp_table_remove(&t, hash[i], UTCP_REF_CONN | i);
+            hash[i] = 0;
+            n_live--;
+        }
+        if (step % 1000) {
+            continue;
+        }
+        for (uint32_t k = 1; k <= N; k++) {
+            struct utcp_table_iter it = { 0 };
+            uint32_t ref, n_found = 0;
+
+            while (hash[k] && (ref = utcp_table_next(&t, hash[k], &it))) {
+                n_found += ref == (UTCP_REF_CONN | k);
+            }
+            n_bad += n_found != (hash[k] ? 1 : 0);
+        }
+    }
+    is_int(n_bad, 0, "each reference is found once while it is there, and never after");
+
+    uint32_t pos = 0, n_walked = 0;
+
+    while (utcp_table_walk(&t, &pos)) {
+        n_walked++;
+    }
+    is_int(n_walked, n_live, "a walk finds each once");
+    utcp_table_uninit(&t);
+}
+
+TEST(two_endpoints)
+{
+    struct utcp *u[2] = { create(10, 10), create(10, 10) };
+    struct peer p[2];
+    utcp_id id[2];
+
+    for (int i = 0; i < 2; i++) {
+        peer_init(&p[i], 1);
+        ok(peer_syn(u[i], &p[i], &full_syn, 6 * CLOCK_SEC), "SYN-ACK");
+        id[i] = peer_ack(u[i], &p[i], 6 * CLOCK_SEC);
+        ok(id[i] != 0, "endpoint %d has its own connection of the same ends", i);
+    }
+    utcp_abort(u[0], id[0]);
+    is_int(utcp_stats(u[0])->aborted_by_us, 1, "one ends");
+    is_int(utcp_stats(u[1])->aborted_by_us, 0, "the other does not");
+    utcp_destroy(u[0]);
+    utcp_destroy(u[1]);
+}
+
+/* utcp_run(u, utcp_deadline(u)) makes progress: no spin. */
+TEST(deadlines)
+{
+    struct utcp *u = create(100, 100);
+    struct utcp_segment seg;
+    usec_t now = 6 * CLOCK_SEC;
+    unsigned int n = 0;
+
+    for (uint32_t i = 0; i < 50; i++) {
+        struct peer p;
+        utcp_id id = 0;
+
+        peer_init(&p, i);
+        peer_syn(u, &p, &full_syn, now);
+        if (i % 2) {
+            id = peer_ack(u, &p, now);
+            utcp_send_copy(u, id, "hello", 5);
+        }
+        now += 777;
+    }
+    while (next(u, now, &seg)) {
+        continue;
+    }
+    for (; n < 20000; n++) {
+        usec_t at = utcp_deadline(u);
+
+        if (at == CLOCK_NEVER) {
+            break;
+        }
+        now = at > now ? at : now;
+        utcp_run(u, now);
+        while (next(u, now, &seg)) {
+            continue;
+        }
+    }
+    ok(n < 2000, "50 connections that nobody answers are over after %u steps", n);
+    is_int(utcp_deadline(u), CLOCK_NEVER, "and no timer is left");
+    is_int(utcp_stats(u)->timed_out, 25, "the open ones were given up");
+    is_int(utcp_stats(u)->half_open_expired, 25, "the half-open ones too");
+    utcp_destroy(u);
+}
+
+/* Sends 'n' segments of 'size', filling each offered window as a client without Nagle would, one
+ * round trip of 'rtt' per window.  Returns the window that is offered in the end. */
+static uint32_t
+publish(struct utcp *u, struct peer *p, uint32_t size, unsigned int n, usec_t *now)
+{
+    static uint8_t data[1460];
+    struct utcp_event ev;
+    struct utcp_segment seg;
+    uint32_t wnd = 2920;
+
+    while (n) {
+        uint32_t used = 0;
+
+        while (n && used + size <= wnd) {
+            peer_send(u, p, (struct wire_tcp) {
+                .flags = TCP_ACK, .payload = { data, size },
+                .opts = { .has_ts = true, .ts_val = 300, .ts_ecr = p->opts.ts_val },
+            }, *now);
+            p->seq += size;
+            used += size;
+            n--;
+            while (utcp_next_event(u, &ev)) {
+                if (ev.type == UTCP_EV_DATA) {
+                    utcp_credit(u, ev.conn, ev.data.n);
+                }
+            }
+        }
+        while (next(u, *now, &seg)) {
+            wnd = (uint32_t) seg.tcp.wnd << 1;
+            p->opts.ts_val = seg.tcp.opts.ts_val;
+        }
+        *now += 500;
+    }
+    return wnd;
+}
+
+TEST(window_steering)
+{
+    struct utcp_config cfg;
+    usec_t now = 6 * CLOCK_SEC;
+    struct peer p[40];
+    uint32_t w;
+
+    utcp_config_default(&cfg);
+    cfg.rcv_wnd_max = 131070;         /* Shift 1. */
+    cfg.rcv_budget = 200 * 1460;
+
+    struct utcp *u = utcp_create(&cfg, now);
+
+    for (uint32_t i = 0; i < 40; i++) {
+        peer_init(&p[i], i);
+        peer_syn(u, &p[i], &full_syn, now);
+        peer_ack(u, &p[i], now + 400);
+    }
+    now += 1000;
+    w = publish(u, &p[0], 85, 2000, &now);
+    ok(w <= 2 * 1460, "small segments: the window stays at two segments (%u)", w);
+    w = publish(u, &p[1], 1448, 400, &now);
+    ok(w > 60000, "full segments that use up the window: it grows (%u)", w);
+    w = publish(u, &p[1], 85, 2000, &now);
+    ok(w <= 2 * 1460, "it returns to the floor when they get small (%u)", w);
+    w = publish(u, &p[2], 1100, 400, &now);
+    ok(w > 30000, "1 kB messages count as well filled (%u)", w);
+    for (uint32_t i = 2; i < 40; i++) {
+        publish(u, &p[i], 1448, 60, &now);
+    }
+
+    uint64_t sum = 0;
+
+    for (uint32_t i = 2; i < 40; i++) {
+        w = publish(u, &p[i], 1448, 40, &now);
+        sum += w > 2920 ? w - 2920 : 0;
+    }
+    ok(sum <= cfg.rcv_budget * 5 / 4, "38 busy clients share the budget (%u)", (unsigned int) sum);
+    /* All go idle. */
+    for (int i = 0; i < 40; i++) {
+        now += 100000;
+        utcp_run(u, now);
+    }
+    w = publish(u, &p[5], 1448, 2, &now);
+    ok(w <= 2 * 2920, "after a second without data it starts from the floor (%u)", w);
+    utcp_destroy(u);
+}
+
+int
+main(void)
+{
+    RUN(cookies);
+    RUN(cookie_without_timestamps);
+    RUN(bad_addresses);
+    RUN(many_connections);
+    RUN(table);
+    RUN(two_endpoints);
+    RUN(deadlines);
+    RUN(window_steering);
+    return done_testing();
+}
