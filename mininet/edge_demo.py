@@ -199,6 +199,7 @@ def main():
                               "All of it works", time.monotonic() - started))
         if options.keep:
             say("The network stays until you leave Mininet's command line (exit)")
+            setLogLevel("output")     # else it would print nothing
             CLI(demo.net)
     except (AssertionError, topo.TopoError, subprocess.SubprocessError) as problem:
         say("FAILED: %s" % problem)

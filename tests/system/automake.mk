@@ -9,6 +9,7 @@ EXTRA_DIST += \
 	tests/system/clients.py \
 	tests/system/lab.py \
 	tests/system/procs.py \
+	tests/system/test_demo.py \
 	tests/system/test_edge.py \
 	tests/system/test_harness.py \
 	tests/system/test_mininet.py \
