@@ -27,6 +27,7 @@ endif
 
 EXTRA_DIST += \
 	tests/bench/bench-messages \
+	tests/bench/bench-reflector \
 	tests/bench/bench-roundtrips \
 	tests/bench/benchlab.py \
 	tests/bench/run

@@ -201,6 +201,29 @@ def shipped_files():
             assert flows(printed) == flows(shipped), path
 
 
+@test("setup-bridge-and-clear-bridge-undo-each-other", needs=())
+def bridge_scripts():
+    with Lab() as lab:
+        lab.bridge("plain", dpid=7)
+        lab.bridge("dressed", dpid=8, controller_queue_size=50, protocols="OpenFlow10,OpenFlow14",
+                   fail_mode="standalone")
+        lab.ovs.vsctl("set-controller", "dressed", "tcp:127.0.0.1:9")
+
+        def record(bridge):
+            columns = ("fail_mode", "other_config", "protocols", "external_ids")
+            return {c: lab.ovs.vsctl("get", "bridge", bridge, c) for c in columns}
+        for bridge in ("plain", "dressed"):
+            before = record(bridge)
+            lab.run([os.path.join(TOP, "ovs-flows/setup-bridge"), bridge])
+            once = record(bridge)
+            assert once != before and "controller-queue-size=\"512\"" in once["other_config"], once
+            lab.run([os.path.join(TOP, "ovs-flows/setup-bridge"), bridge])
+            assert record(bridge) == once, "doing it twice changes nothing"
+            lab.run([os.path.join(TOP, "ovs-flows/clear-bridge"), bridge])
+            assert record(bridge) == before, (before, record(bridge))
+        assert "secure" in once["fail_mode"] and "OpenFlow13" in once["protocols"], once
+
+
 @test("rst-guard-lets-a-client-live-in-pcap-mode", timeout=90,
       needs=("daemon", "mosquitto", "tcpdump"))
 def rst_guard():
