@@ -31,6 +31,7 @@ struct program {
     struct engine_config config;
     char *machine;
     struct io_loop *loop;
+    struct io_watch *signals[3];
     struct engine *engine;
     struct ctl_daemon *ctl;
     bool completed;                   /* The parent of --detach was let go. */
@@ -159,6 +160,11 @@ build(struct program *p)
     if (!p->loop) {
         VLOG_FATAL("cannot create an event loop");
     }
+    /* Before anything that others can see: who sees the daemon's sockets may already end it.  The
+     * functions are called by the loop only, so not before all is built. */
+    p->signals[0] = io_watch_signal(p->loop, SIGTERM, on_terminate, p);
+    p->signals[1] = io_watch_signal(p->loop, SIGINT, on_terminate, p);
+    p->signals[2] = io_watch_signal(p->loop, SIGHUP, on_hangup, p);
     ctl_daemon_lock(p->options, &p->settings);
     ctl_random(&p->config.key, sizeof p->config.key);
     p->engine = engine_create(&p->config, p->loop, &error);
@@ -172,18 +178,11 @@ build(struct program *p)
 static void
 serve(struct program *p)
 {
-    struct io_watch *watches[] = {
-        io_watch_signal(p->loop, SIGTERM, on_terminate, p),
-        io_watch_signal(p->loop, SIGINT, on_terminate, p),
-        io_watch_signal(p->loop, SIGHUP, on_hangup, p),
-        io_watch_readable(p->loop, ctl_daemon_fd(p->ctl), on_ctl, p),
-    };
+    struct io_watch *control = io_watch_readable(p->loop, ctl_daemon_fd(p->ctl), on_ctl, p);
 
     io_loop_set_turn(p->loop, turn, p);
     io_loop_run(p->loop);
-    for (size_t i = 0; i < MP_ARRAY_SIZE(watches); i++) {
-        io_watch_destroy(watches[i]);
-    }
+    io_watch_destroy(control);
 }
 
 static void
@@ -191,6 +190,9 @@ tear_down(struct program *p)
 {
     ctl_daemon_destroy(p->ctl);
     engine_destroy(p->engine);
+    for (size_t i = 0; i < MP_ARRAY_SIZE(p->signals); i++) {
+        io_watch_destroy(p->signals[i]);
+    }
     io_loop_destroy(p->loop);
     settings_uninit(&p->settings);
     options_destroy(p->options);
