@@ -32,7 +32,7 @@ struct peer_spec {                    /* One -F. */
 struct peer_config {
     usec_t refresh_us;                /* Standing SUBSCRIBEs are repeated (30 s, jitter +-20 %). */
     usec_t silent_us;                 /* Heard again after this long: repeat at once (90 s). */
-    usec_t strict_gap_us;             /* Between datagrams to a strict peer (150 ms). */
+    usec_t strict_gap_us;             /* Between datagrams to a strict peer (170 ms). */
     uint32_t max_peers;
     uint32_t max_filters_per_peer;    /* What a peer may want from us. */
     uint32_t max_queued_bytes;        /* Per peer, waiting to leave. */

@@ -143,10 +143,10 @@ class Host:
         return made
 
     def ping(self, address, count=1, timeout=5):
-        """Whether every echo request was answered."""
+        """Whether 'count' echo requests were answered in time."""
         done = self.run(["ping", "-n", "-i", "0.2", "-c", str(count), "-w", str(timeout),
                          address], timeout=timeout + 5, check=False)
-        return done.returncode == 0 and b" 0% packet loss" in done.stdout
+        return done.returncode == 0
 
     def capture(self, expression="", name=None):
         """A Capture at eth0."""
