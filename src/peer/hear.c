@@ -10,6 +10,11 @@
 /* A peer's filters may be this long on average, so that its limit in filters bounds bytes, too. */
 #define MEAN_FILTER_LEN 256
 
+/* A peer that has said so often what it had said already repeats its SUBSCRIBEs, as we do; the
+ * prototype never does (but may be restarted), and its filters must not expire. */
+#define REPEATS 3
+#define EXPIRE_BATCH 256              /* Filters looked at in one go. */
+
 static struct peer *
 find_peer(struct peers *ps, const struct ip_addr *addr, uint16_t port, enum peer_via via)
 {
@@ -24,13 +29,16 @@ find_peer(struct peers *ps, const struct ip_addr *addr, uint16_t port, enum peer
 }
 
 static void
-subscribe(struct peers *ps, struct peer *p, struct slice filter)
+subscribe(struct peers *ps, struct peer *p, struct slice filter, usec_t now)
 {
+    const struct subtrie_entry *e = subtrie_find(ps->remote, filter, p->id);
     uint32_t max = ps->config.max_filters_per_peer;
 
     ps->stats.subscribes_in++;
-    if (subtrie_find(ps->remote, filter, p->id)) {
-        return;                       /* A repetition. */
+    if (e) {
+        p->n_repeated += p->n_repeated < REPEATS;
+        p->filters[e->value].at = now;
+        return;
     }
     if (p->n_filters >= max || p->filter_bytes + filter.n > (size_t) max * MEAN_FILTER_LEN) {
         ps->stats.filter_limit++;
@@ -42,14 +50,14 @@ subscribe(struct peers *ps, struct peer *p, struct slice filter)
     p->filters = mem_grow(p->filters, &p->allocated_filters, p->n_filters + 1,
                           sizeof *p->filters);
     subtrie_put(ps->remote, copy, p->id, (uint32_t) p->n_filters);
-    p->filters[p->n_filters++] = copy;
+    p->filters[p->n_filters++] = (struct heard) { copy, now };
     p->filter_bytes += copy.n;
 }
 
 static void
 forget_filter(struct peers *ps, struct peer *p, uint32_t i)
 {
-    struct slice filter = p->filters[i];
+    struct slice filter = p->filters[i].filter;
 
     subtrie_remove(ps->remote, filter, p->id);
     p->filter_bytes -= filter.n;
@@ -57,7 +65,7 @@ forget_filter(struct peers *ps, struct peer *p, uint32_t i)
     p->n_filters--;
     if (i < p->n_filters) {
         p->filters[i] = p->filters[p->n_filters];
-        subtrie_put(ps->remote, p->filters[i], p->id, i);
+        subtrie_put(ps->remote, p->filters[i].filter, p->id, i);
     }
 }
 
@@ -81,6 +89,29 @@ peers_forget_filters(struct peers *ps, struct peer *p)
     mem_free(p->filters);
     p->filters = NULL;
     p->allocated_filters = 0;
+}
+
+/* UNSUBSCRIBE is a datagram, and whoever would send it may be gone: without this a lost one would
+ * cost superfluous PUBLISHes for ever. */
+void
+peers_step_expiry(struct peers *ps, struct peer *p, usec_t now)
+{
+    bool expires = ps->config.expire_us > 0 && !p->spec.strict && p->n_repeated >= REPEATS;
+
+    for (uint32_t batch = EXPIRE_BATCH; expires && batch && p->expire_next < p->n_filters; batch--) {
+        if (now - p->filters[p->expire_next].at >= ps->config.expire_us) {
+            forget_filter(ps, p, p->expire_next);       /* Another one is in its place now. */
+            ps->stats.filters_expired++;
+        } else {
+            p->expire_next++;
+        }
+    }
+    if (expires && p->expire_next < p->n_filters) {
+        p->expire_at = now + REFRESH_STEP_US;
+    } else {
+        p->expire_next = 0;
+        p->expire_at = now + ps->config.refresh_us;
+    }
 }
 
 /* The longest way through the tries is bounded, too. */
@@ -138,14 +169,14 @@ count_refused(struct peers *ps, enum peer_verdict verdict, struct slice datagram
 }
 
 static void
-hear_filters(struct peers *ps, struct peer *p, const struct peer_packet *pkt)
+hear_filters(struct peers *ps, struct peer *p, const struct peer_packet *pkt, usec_t now)
 {
     struct slice rest = pkt->filters, filter;
     uint8_t qos;
 
     while (peer_packet_next_filter(pkt, &rest, &filter, &qos)) {
         if (pkt->type == PEER_PKT_SUBSCRIBE) {
-            subscribe(ps, p, filter);
+            subscribe(ps, p, filter, now);
         } else {
             unsubscribe(ps, p, filter);
         }
@@ -219,7 +250,7 @@ peers_input(struct peers *ps, const struct ip_addr *src, uint16_t src_port, enum
     if (pkt.type == PEER_PKT_PUBLISH) {
         used = hear_publishes(ps, p, datagram);
     } else {
-        hear_filters(ps, p, &pkt);
+        hear_filters(ps, p, &pkt, now);
         /* The 00 after the prototype's UNSUBSCRIBE is part of its dialect. */
         used += pkt.prototype_form && used < datagram.n && !datagram.p[used];
     }

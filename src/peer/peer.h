@@ -32,6 +32,8 @@ struct peer_spec {                    /* One -F. */
 struct peer_config {
     usec_t refresh_us;                /* Standing SUBSCRIBEs are repeated (30 s, jitter +-20 %). */
     usec_t silent_us;                 /* Heard again after this long: repeat at once (90 s). */
+    usec_t expire_us;                 /* A filter that a peer which repeats has not repeated for so
+                                       * long is forgotten (150 s); 0: never. */
     usec_t strict_gap_us;             /* Between datagrams to a strict peer (170 ms). */
     uint32_t max_peers;
     uint32_t max_filters_per_peer;    /* What a peer may want from us. */
@@ -55,6 +57,7 @@ void peer_config_default(struct peer_config *);
     X(trailing, "datagrams with bytes after the control packet")                \
     X(subscribes_in, "filters subscribed by peers, repetitions included")       \
     X(unsubscribes_in, "filters unsubscribed by peers")                         \
+    X(filters_expired, "filters forgotten because a peer no longer repeats them") \
     X(publishes_in, "PUBLISHes from peers")                                     \
     X(subscribes_out, "SUBSCRIBEs sent, repetitions included")                  \
     X(unsubscribes_out, "UNSUBSCRIBEs sent")                                    \
@@ -77,6 +80,7 @@ int peers_del(struct peers *, const struct ip_addr *, uint16_t port);       /* 0
 /* Local changes: the first local subscriber of a filter came, the last one went. */
 void peers_subscribe(struct peers *, struct slice filter, usec_t now);
 void peers_unsubscribe(struct peers *, struct slice filter, usec_t now);
+void peers_unsubscribe_all(struct peers *, usec_t now);
 
 /* A local client published: queues one datagram for each peer with a matching filter. */
 struct peer_publish {
@@ -109,6 +113,8 @@ struct peer_datagram {
     struct mbuf *payload;             /* The receiver of the struct owns one reference. */
 };
 bool peers_next_datagram(struct peers *, usec_t now, struct peer_datagram *);
+/* Whether every peer was sent all that is for it. */
+bool peers_is_idle(const struct peers *);
 
 void peers_run(struct peers *, usec_t now);
 usec_t peers_deadline(const struct peers *);

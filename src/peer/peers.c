@@ -18,6 +18,7 @@ peer_config_default(struct peer_config *c)
     *c = (struct peer_config) {
         .refresh_us = 30 * CLOCK_SEC,
         .silent_us = 90 * CLOCK_SEC,
+        .expire_us = 150 * CLOCK_SEC,
         .strict_gap_us = 170 * CLOCK_MSEC,    /* 150, and what queues on the way may eat. */
         .max_peers = 64,
         .max_filters_per_peer = 10000,
@@ -102,6 +103,7 @@ peers_add(struct peers *ps, const struct peer_spec *spec, usec_t now)
     p->spec = *spec;
     p->id = free_slot + 1;
     p->last_heard_at = -1;
+    p->expire_at = now + ps->config.refresh_us;
     ps->slots[free_slot] = p;
     ps->n_peers++;
     peers_begin_refresh(ps, p, now);
@@ -163,6 +165,9 @@ peers_run(struct peers *ps, usec_t now)
         if (now >= p->refresh_at) {
             peers_step_refresh(ps, p, now);
         }
+        if (now >= p->expire_at) {
+            peers_step_expiry(ps, p, now);
+        }
         if (p->up && now - p->last_heard_at >= ps->config.silent_us) {
             p->up = false;
             peers_put_event(ps, &(struct peer_event) { .type = PEER_EV_SILENT, .peer = p->id },
@@ -180,13 +185,11 @@ peers_deadline(const struct peers *ps)
         const struct peer *p = ps->slots[i];
 
         if (p) {
-            deadline = clock_min(deadline, p->refresh_at);
+            deadline = clock_min(deadline, clock_min(p->refresh_at, p->expire_at));
             if (p->up) {
                 deadline = clock_min(deadline, p->last_heard_at + ps->config.silent_us);
             }
-            if (peers_has_queued(p)) {
-                deadline = clock_min(deadline, p->send_at);
-            }
+            deadline = clock_min(deadline, peers_send_at(p));
         }
     }
     return deadline;
@@ -226,7 +229,7 @@ peers_walk_filters(const struct peers *ps, uint32_t id, uint32_t *pos, struct sl
     if (!p || *pos >= p->n_filters) {
         return false;
     }
-    *filter = p->filters[(*pos)++];
+    *filter = p->filters[(*pos)++].filter;
     return true;
 }
 

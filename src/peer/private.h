@@ -18,6 +18,10 @@
 #define REFRESH_BATCH 64
 #define REFRESH_STEP_US (10 * CLOCK_MSEC)
 
+/* A switch holds about a hundred packet-ins: so many SUBSCRIBEs and UNSUBSCRIBEs leave at once. */
+#define CONTROL_BURST 64
+#define CONTROL_STEP_US (10 * CLOCK_MSEC)
+
 struct ring {                         /* A growing FIFO.  All-zero: empty. */
     uintptr_t *items;
     uint32_t head, n, allocated;
@@ -36,6 +40,11 @@ struct want {                         /* A filter that we want, or no longer wan
     uint32_t prev, next;              /* All of them, in order of arrival. */
 };
 
+struct heard {                        /* A filter that a peer wants. */
+    struct slice filter;
+    usec_t at;                        /* When it last said so. */
+};
+
 struct peer {
     struct peer_spec spec;
     uint32_t id;                      /* Slot + 1. */
@@ -49,9 +58,14 @@ struct peer {
     struct ring control;              /* Slab indices of wants: told as they are when sent. */
     struct ring publishes;            /* struct mbuf *. */
     uint32_t queued_bytes;
-    struct slice *filters;            /* That it wants; a subtrie value is a position in this. */
+    usec_t burst_at;                  /* When the present burst of 'control' began... */
+    uint32_t n_burst;                 /* ...and how many of it have left. */
+    struct heard *filters;            /* That it wants; a subtrie value is a position in this. */
     size_t n_filters, allocated_filters;
     size_t filter_bytes;
+    uint32_t n_repeated;              /* SUBSCRIBEs of a filter that stood already. */
+    usec_t expire_at;                 /* Next look at filters for expiry... */
+    uint32_t expire_next;             /* ...from this one on. */
     uint64_t datagrams_in, datagrams_out, publishes_in, publishes_out, dropped;
 };
 
@@ -88,10 +102,11 @@ void peers_put_event(struct peers *, const struct peer_event *, struct mbuf *hol
 void peers_begin_refresh(struct peers *, struct peer *, usec_t now);
 void peers_step_refresh(struct peers *, struct peer *, usec_t now);
 void peers_forget_queues(struct peers *, struct peer *);
-bool peers_has_queued(const struct peer *);
+usec_t peers_send_at(const struct peer *);          /* When its next datagram may leave. */
 void peers_free_wants(struct peers *);
 
 /* hear.c */
 void peers_forget_filters(struct peers *, struct peer *);
+void peers_step_expiry(struct peers *, struct peer *, usec_t now);
 
 #endif

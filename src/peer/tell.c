@@ -80,10 +80,30 @@ peers_free_wants(struct peers *ps)
     }
 }
 
-bool
-peers_has_queued(const struct peer *p)
+/* When SUBSCRIBEs and UNSUBSCRIBEs may go on: at once up to a burst, then in steps. */
+static usec_t
+control_at(const struct peer *p)
 {
-    return p->control.n || p->publishes.n;
+    return p->n_burst < CONTROL_BURST ? p->send_at : MP_MAX(p->send_at, p->burst_at + CONTROL_STEP_US);
+}
+
+usec_t
+peers_send_at(const struct peer *p)
+{
+    if (p->publishes.n) {
+        return p->send_at;
+    }
+    return p->control.n ? control_at(p) : CLOCK_NEVER;
+}
+
+static void
+count_control(struct peer *p, usec_t now)
+{
+    if (now - p->burst_at >= CONTROL_STEP_US) {
+        p->burst_at = now;
+        p->n_burst = 0;
+    }
+    p->n_burst++;
 }
 
 /* Has peer 'p' told of want 'idx', if it is not about to be anyway.  At the limit a SUBSCRIBE is
@@ -196,6 +216,25 @@ peers_unsubscribe(struct peers *ps, struct slice filter, usec_t now)
         want_at(ps, idx)->wanted = false;
         tell_all(ps, idx);
         want_free_if_unused(ps, idx);
+    }
+}
+
+void
+peers_unsubscribe_all(struct peers *ps, usec_t now)
+{
+    uint32_t idx = ps->first_want;
+
+    (void) now;
+    while (idx) {
+        struct want *w = want_at(ps, idx);
+        uint32_t next = w->next;
+
+        if (w->wanted) {
+            w->wanted = false;
+            tell_all(ps, idx);
+            want_free_if_unused(ps, idx);
+        }
+        idx = next;
     }
 }
 
@@ -324,17 +363,19 @@ take_control(struct peers *ps, struct peer *p)
 /* The next datagram to 'p', which has one.  The two queues take turns, so that neither a long list
  * of filters nor a flood of PUBLISHes starves the other towards a slow peer. */
 static struct mbuf *
-take_datagram(struct peers *ps, struct peer *p)
+take_datagram(struct peers *ps, struct peer *p, usec_t now)
 {
+    bool may_control = p->control.n && now >= control_at(p);
     struct mbuf *m;
 
-    if (p->publishes.n && (p->publish_first || !p->control.n)) {
+    if (p->publishes.n && (p->publish_first || !may_control)) {
         m = publish_take(ps, p);
         ps->stats.publishes_out++;
         p->publishes_out++;
         p->publish_first = false;
     } else {
         m = take_control(ps, p);
+        count_control(p, now);
         p->publish_first = true;
     }
     ps->stats.datagrams_out++;
@@ -344,15 +385,21 @@ take_datagram(struct peers *ps, struct peer *p)
 }
 
 bool
+peers_is_idle(const struct peers *ps)
+{
+    return !ps->n_queued;
+}
+
+bool
 peers_next_datagram(struct peers *ps, usec_t now, struct peer_datagram *d)
 {
     for (uint32_t i = 0; ps->n_queued && i < ps->n_slots; i++) {
         uint32_t slot = (ps->turn + i) % ps->n_slots;
         struct peer *p = ps->slots[slot];
 
-        if (p && peers_has_queued(p) && now >= p->send_at) {
+        if (p && now >= peers_send_at(p)) {
             d->to = p->spec;
-            d->payload = take_datagram(ps, p);
+            d->payload = take_datagram(ps, p, now);
             if (p->spec.strict) {
                 p->send_at = now + ps->config.strict_gap_us;
             }

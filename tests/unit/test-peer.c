@@ -415,6 +415,72 @@ TEST(the_order_of_starting_does_not_matter)
     peers_destroy(ps);
 }
 
+TEST(a_burst_of_filters_does_not_overrun_the_switch)
+{
+    struct peers *ps = setup();
+    usec_t now = 0;
+    char filter[32];
+
+    add(ps, "10.0.0.1", 0);
+    for (int i = 0; i < 500; i++) {
+        snprintf(filter, sizeof filter, "f/%d", i);
+        peers_subscribe(ps, str(filter), now);
+    }
+    is_int(drain(ps, now), 64, "a burst leaves at once");
+    expect_silence(ps, now + 9 * MSEC, "then nothing for a while");
+    is_int(peers_deadline(ps), 10 * MSEC, "until the next step");
+    is_int(drain(ps, now + 10 * MSEC), 64, "which is as large");
+    input(ps, "10.0.0.1", BYTES("\x82\x06\0\1\0\1#\0"), now + 11 * MSEC);
+    publish(ps, "t", BYTES("x"), now + 11 * MSEC);
+    is_int(drain(ps, now + 11 * MSEC), 1, "a PUBLISH does not wait for that");
+    peers_destroy(ps);
+}
+
+/* What the peer at 10.0.0.1 still wants, after it said "a" and "b" 'n_times', and then for a long
+ * time "a" alone. */
+static size_t
+filters_left(struct peers *ps, int n_times)
+{
+    static const char sub_a[] = "\x82\x06\0\1\0\1" "a\0", sub_b[] = "\x82\x06\0\1\0\1" "b\0";
+    usec_t now = 0;
+    struct peer_info info;
+    uint32_t pos = 0;
+
+    for (int i = 0; i < 12; i++) {
+        if (i == 0 || n_times > 1) {
+            input(ps, "10.0.0.1", BYTES(sub_a), now);
+        }
+        if (i < n_times) {
+            input(ps, "10.0.0.1", BYTES(sub_b), now);
+        }
+        time_passes(ps, &now, now + 30 * SEC);
+    }
+    ok(peers_walk(ps, &pos, &info), "there is a peer");
+    return info.n_filters;
+}
+
+TEST(filters_that_are_no_longer_repeated_expire)
+{
+    struct peers *ps = setup();
+
+    add(ps, "10.0.0.1", 0);
+    is_int(filters_left(ps, 4), 1, "the one that is repeated stays");
+    is_int(peers_stats(ps)->filters_expired, 1, "the other is forgotten, and counted");
+    publish(ps, "b", BYTES("x"), 400 * SEC);
+    expect_silence(ps, 400 * SEC, "nothing is sent for it");
+    peers_destroy(ps);
+
+    ps = setup();
+    add(ps, "10.0.0.1", 0);
+    is_int(filters_left(ps, 1), 2, "those of a peer that never repeats (the prototype) stay");
+    peers_destroy(ps);
+
+    ps = setup();
+    add_strict(ps, "10.0.0.1", 0);
+    is_int(filters_left(ps, 4), 2, "and those of a strict peer");
+    peers_destroy(ps);
+}
+
 TEST(strict_peers_get_what_the_prototype_can_bear)
 {
     struct peers *ps = setup();
@@ -669,6 +735,32 @@ TEST(two_proxies_settle)
     peers_destroy(ps[1]);
 }
 
+TEST(all_can_be_unsubscribed_at_once)
+{
+    struct peers *ps = setup();
+
+    add(ps, "10.0.0.1", 0);
+    add_strict(ps, "10.0.0.2", 0);
+    peers_subscribe(ps, str("topic1"), 0);
+    peers_subscribe(ps, str("topic2"), 0);
+    ok(!peers_is_idle(ps), "not idle while something is to be told");
+    for (usec_t now = 0; now < SEC; now += 10 * MSEC) {
+        drain(ps, now);
+    }
+    ok(peers_is_idle(ps), "idle when all is told");
+    peers_subscribe(ps, str("topic3"), SEC);
+    peers_unsubscribe_all(ps, SEC);
+    is_int(drain(ps, SEC), 4, "an UNSUBSCRIBE of each, and one to the strict peer");
+    ok(!peers_is_idle(ps), "which has more coming");
+    is_int(drain(ps, SEC + 170 * MSEC), 1, "later");
+    is_int(drain(ps, SEC + 340 * MSEC), 1, "and later");
+    ok(peers_is_idle(ps), "then it is told, too");
+    is_int(peers_stats(ps)->unsubscribes_out, 6, "three filters, two peers");
+    peers_run(ps, 40 * SEC);
+    expect_silence(ps, 40 * SEC, "nothing stands that could be repeated");
+    peers_destroy(ps);
+}
+
 int
 main(void)
 {
@@ -682,6 +774,8 @@ main(void)
     RUN(repetitions_are_jittered);
     RUN(a_peer_that_speaks_again_is_told_at_once);
     RUN(the_order_of_starting_does_not_matter);
+    RUN(a_burst_of_filters_does_not_overrun_the_switch);
+    RUN(filters_that_are_no_longer_repeated_expire);
     RUN(strict_peers_get_what_the_prototype_can_bear);
     RUN(a_flapping_client_cannot_fill_a_slow_peer_s_queue);
     RUN(limits);
@@ -691,5 +785,6 @@ main(void)
     RUN(a_peer_that_goes_leaves_nothing);
     RUN(an_empty_table_is_idle);
     RUN(two_proxies_settle);
+    RUN(all_can_be_unsubscribed_at_once);
     return done_testing();
 }
