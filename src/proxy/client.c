@@ -5,7 +5,8 @@
  *     utcp  OPEN   -> mqtt_open          mqtt  CREDIT  -> utcp_credit (the window opens)
  *           DATA   -> mqtt_input               CLOSE   -> rest of the output, FIN
  *           FIN    -> mqtt_closed, FIN         ABORT   -> RST
- *           CLOSED -> mqtt_closed, gone        others  -> route.c
+ *           CLOSED -> mqtt_closed, gone        AUTH    -> proxy_next_auth()
+ *                                              others  -> route.c
  *
  * Back-pressure: broker output moves into a TCP send queue only while that has room; what a slow
  * subscriber does not take stays in its session's queue, where the limits are.
@@ -14,24 +15,30 @@
  * freed at TCP's CLOSED event and nowhere else. */
 #include "proxy/private.h"
 
-/* MQTT has no half-open connections: when a client closes its side, what it was owed on the way
- * (a PUBACK) still leaves, and ours closes too. */
+/* What a connection that is being closed may still be given beyond its send queue's limit: a last
+ * acknowledgement or DISCONNECT, not all that a slow subscriber did not take. */
+#define CLOSING_ROOM 65536
+
 static void
 take_output(struct proxy *p, const struct client *c, uint32_t room, usec_t now)
 {
     struct mqtt_output out;
 
     while (room > 0 && mqtt_next_output(p->mqtt, c->mqtt, room, now, &out)) {
+        uint32_t n = out.head_n;
+
         utcp_send_copy(p->utcp, c->tcp, out.head, out.head_n);
         if (out.extra) {
+            n += out.extra->size;
             utcp_send_mbuf(p->utcp, c->tcp, out.extra, 0, out.extra->size);
             mbuf_unref(out.extra);
         }
         if (out.body) {
+            n += out.body_n;
             utcp_send_mbuf(p->utcp, c->tcp, out.body, out.body_off, out.body_n);
             mbuf_unref(out.body);
         }
-        room = MP_MIN(room, utcp_send_room(p->utcp, c->tcp));
+        room -= MP_MIN(room, n);
     }
 }
 
@@ -71,6 +78,7 @@ tcp_open(struct proxy *p, utcp_id conn, usec_t now)
         .tcp_port = info.tuple.remote_port,
         .ingress_port = path.port,
         .vlan = path.n_tags ? path.tci[path.n_tags - 1] & 0xfff : 0,
+        .mac = path.client,
     };
 
     if (!p->shutting_down) {
@@ -116,8 +124,10 @@ tcp_event(struct proxy *p, const struct utcp_event *ev, usec_t now)
         }
         break;
     case UTCP_EV_FIN:
+        /* MQTT has no half-open connections: what the client was owed on the way (a PUBACK) still
+         * leaves, and our side closes too. */
         if (c->mqtt) {
-            take_output(p, c, UINT32_MAX, now);
+            take_output(p, c, CLOSING_ROOM, now);
         }
         end_mqtt(p, c, now);
         utcp_close(p->utcp, ev->conn);
@@ -137,9 +147,16 @@ tcp_event(struct proxy *p, const struct utcp_event *ev, usec_t now)
 static void
 mqtt_event(struct proxy *p, const struct mqtt_event *ev, usec_t now)
 {
-    struct client *c = ev->user != SLAB_NONE ? slab_at(&p->clients, ev->user) : NULL;
-    bool current = c && c->mqtt && c->mqtt == ev->conn;
+    struct client *c;
+    bool current;
 
+    if (ev->type == MQTT_EV_SUBSCRIBE || ev->type == MQTT_EV_UNSUBSCRIBE
+        || ev->type == MQTT_EV_PUBLISH) {
+        route_from_broker(p, ev, now);
+        return;
+    }
+    c = slab_at(&p->clients, ev->user);
+    current = c->mqtt && c->mqtt == ev->conn;
     switch (ev->type) {
     case MQTT_EV_CREDIT:
         if (current) {
@@ -148,7 +165,7 @@ mqtt_event(struct proxy *p, const struct mqtt_event *ev, usec_t now)
         break;
     case MQTT_EV_CLOSE:
         if (current) {
-            take_output(p, c, UINT32_MAX, now);
+            take_output(p, c, CLOSING_ROOM, now);
             utcp_close(p->utcp, c->tcp);
             end_mqtt(p, c, now);
         }
@@ -159,32 +176,38 @@ mqtt_event(struct proxy *p, const struct mqtt_event *ev, usec_t now)
             end_mqtt(p, c, now);
         }
         break;
+    case MQTT_EV_AUTH:
+        if (current) {
+            struct auth_queue *q = &p->auth_queue;
+
+            q->ids = mem_grow(q->ids, &q->allocated, q->n + 1, sizeof *q->ids);
+            q->ids[q->n++] = ev->conn;
+        }
+        break;
     case MQTT_EV_SUBSCRIBE:
     case MQTT_EV_UNSUBSCRIBE:
     case MQTT_EV_PUBLISH:
-        route_from_broker(p, ev, now);
         break;
     }
 }
 
+/* The broker's first, and again after each of TCP's: CLOSED frees a client, and no event of the
+ * broker may name one that is gone. */
 void
 client_drain(struct proxy *p, usec_t now)
 {
     struct utcp_event tcp_ev;
     struct mqtt_event mqtt_ev;
-    bool progress;
 
-    do {
-        progress = false;
-        while (utcp_next_event(p->utcp, &tcp_ev)) {
-            tcp_event(p, &tcp_ev, now);
-            progress = true;
-        }
+    for (;;) {
         while (mqtt_next_event(p->mqtt, &mqtt_ev)) {
             mqtt_event(p, &mqtt_ev, now);
-            progress = true;
         }
-    } while (progress);
+        if (!utcp_next_event(p->utcp, &tcp_ev)) {
+            break;
+        }
+        tcp_event(p, &tcp_ev, now);
+    }
 }
 
 void
@@ -199,17 +222,5 @@ client_pump_ready(struct proxy *p, usec_t now)
         if (c->mqtt == id) {
             pump(p, c, now);
         }
-    }
-}
-
-void
-client_close_all(struct proxy *p)
-{
-    struct utcp_info info;
-    uint32_t pos = 0;
-
-    /* No end_mqtt() here: an orderly end of the server publishes no Wills. */
-    while (utcp_walk(p->utcp, &pos, &info)) {
-        utcp_close(p->utcp, info.id);
     }
 }

@@ -29,6 +29,11 @@ struct socket_queue {                 /* Datagrams for the bound peer socket, ma
     size_t n, next, allocated;
 };
 
+struct auth_queue {                   /* CONNECTs to be judged that nobody has taken yet. */
+    mqtt_id *ids;
+    size_t n, next, allocated;
+};
+
 struct proxy {
     struct net *net;
     struct utcp *utcp;
@@ -40,6 +45,7 @@ struct proxy {
     size_t n_services;
     struct ip_addr peer_address;
     struct socket_queue socket_queue;
+    struct auth_queue auth_queue;
     struct notices notices;
     struct proxy_stats stats;
     bool said_offload, shutting_down;
@@ -51,13 +57,11 @@ struct proxy {
 void client_drain(struct proxy *, usec_t now);
 /* Moves output of the broker into TCP send queues. */
 void client_pump_ready(struct proxy *, usec_t now);
-void client_close_all(struct proxy *);
 
 /* route.c */
 void route_from_broker(struct proxy *, const struct mqtt_event *, usec_t now);
 void route_from_peers(struct proxy *, usec_t now);
 void route_to_network(struct proxy *, usec_t now);
-void route_unsubscribe_all(struct proxy *, usec_t now);
 
 void notice_put(struct proxy *, enum proxy_notice, const char *format, ...)
     __attribute__((format(printf, 3, 4)));

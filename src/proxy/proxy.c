@@ -10,6 +10,9 @@
 
 STATS_DEFINE(proxy, PROXY_STATS)
 
+/* As mosquitto. */
+#define SYS_INTERVAL_US (10 * CLOCK_SEC)
+
 /* TCP hands its caller's path back unread. */
 _Static_assert(sizeof(struct net_path) <= UTCP_PATH_SIZE, "net_path must fit into utcp_path");
 
@@ -21,6 +24,7 @@ proxy_config_default(struct proxy_config *config)
     utcp_config_default(&config->utcp);
     mqtt_config_default(&config->mqtt);
     peer_config_default(&config->peer);
+    config->mqtt.sys_interval_us = SYS_INTERVAL_US;
 }
 
 void
@@ -79,6 +83,7 @@ proxy_destroy(struct proxy *p)
         mbuf_unref(p->socket_queue.d[i].payload);
     }
     mem_free(p->socket_queue.d);
+    mem_free(p->auth_queue.ids);
     peers_destroy(p->peers);
     mqtt_destroy(p->mqtt);
     utcp_destroy(p->utcp);
@@ -226,20 +231,43 @@ proxy_next_datagram(struct proxy *p, struct peer_datagram *d)
     return true;
 }
 
+bool
+proxy_next_auth(struct proxy *p, mqtt_id *id, struct mqtt_auth_request *request)
+{
+    struct auth_queue *q = &p->auth_queue;
+
+    while (q->next < q->n) {
+        *id = q->ids[q->next++];
+        if (mqtt_auth_request(p->mqtt, *id, request)) {
+            return true;
+        }
+    }
+    q->n = q->next = 0;
+    return false;
+}
+
+void
+proxy_auth_result(struct proxy *p, mqtt_id id, enum mqtt_verdict verdict, usec_t now)
+{
+    mqtt_auth_result(p->mqtt, id, verdict, now);
+    client_drain(p, now);
+}
+
 void
 proxy_shutdown(struct proxy *p, usec_t now)
 {
     if (!p->shutting_down) {
         p->shutting_down = true;
-        route_unsubscribe_all(p, now);
-        client_close_all(p);
+        peers_unsubscribe_all(p->peers, now);
+        mqtt_shutdown(p->mqtt, now);
+        client_drain(p, now);
     }
 }
 
 bool
 proxy_is_idle(const struct proxy *p)
 {
-    return !p->clients.n;
+    return !p->clients.n && peers_is_idle(p->peers);
 }
 
 void

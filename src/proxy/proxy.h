@@ -47,8 +47,13 @@ usec_t proxy_deadline(const struct proxy *);
 bool proxy_next_frame(struct proxy *, usec_t now, struct net_tx *);
 bool proxy_next_datagram(struct proxy *, struct peer_datagram *);
 
-/* Ends: closes every connection in order.  Keep turning until proxy_is_idle() or for as long as
- * patience lasts. */
+/* A CONNECT whose password is to be judged: its id, and what mqtt_auth_request() says of it.
+ * proxy_auth_result() lets it go on, at any later time. */
+bool proxy_next_auth(struct proxy *, mqtt_id *, struct mqtt_auth_request *);
+void proxy_auth_result(struct proxy *, mqtt_id, enum mqtt_verdict, usec_t now);
+
+/* Ends: closes every connection in order and tells peers.  Keep turning until proxy_is_idle() or for
+ * as long as patience lasts. */
 void proxy_shutdown(struct proxy *, usec_t now);
 bool proxy_is_idle(const struct proxy *);
 

@@ -148,19 +148,3 @@ route_to_network(struct proxy *p, usec_t now)
         mbuf_unref(d.payload);
     }
 }
-
-void
-route_unsubscribe_all(struct proxy *p, usec_t now)
-{
-    struct mqtt_session_info session;
-    uint32_t pos = 0;
-
-    while (mqtt_walk_sessions(p->mqtt, &pos, &session)) {
-        struct mqtt_subscription_info sub;
-        uint32_t sub_pos = 0;
-
-        while (mqtt_walk_subscriptions(p->mqtt, pos, &sub_pos, &sub)) {
-            peers_unsubscribe(p->peers, sub.filter, now);
-        }
-    }
-}
