@@ -29,7 +29,8 @@ find_peer(struct peers *ps, const struct ip_addr *addr, uint16_t port, enum peer
 }
 
 static void
-subscribe(struct peers *ps, struct peer *p, struct slice filter, usec_t now)
+subscribe(struct peers *ps, struct peer *p, const struct peer_packet *pkt, struct slice filter,
+          usec_t now)
 {
     const struct subtrie_entry *e = subtrie_find(ps->remote, filter, p->id);
     uint32_t max = ps->config.max_filters_per_peer;
@@ -38,6 +39,7 @@ subscribe(struct peers *ps, struct peer *p, struct slice filter, usec_t now)
     if (e) {
         p->n_repeated += p->n_repeated < REPEATS;
         p->filters[e->value].at = now;
+        p->unpacks |= pkt->packet_id == PEER_UNPACKS_ID && !p->spec.strict;
         return;
     }
     if (p->n_filters >= max || p->filter_bytes + filter.n > (size_t) max * MEAN_FILTER_LEN) {
@@ -176,7 +178,7 @@ hear_filters(struct peers *ps, struct peer *p, const struct peer_packet *pkt, us
 
     while (peer_packet_next_filter(pkt, &rest, &filter, &qos)) {
         if (pkt->type == PEER_PKT_SUBSCRIBE) {
-            subscribe(ps, p, filter, now);
+            subscribe(ps, p, pkt, filter, now);
         } else {
             unsubscribe(ps, p, filter);
         }
@@ -217,6 +219,7 @@ hear_life(struct peers *ps, struct peer *p, usec_t now)
     p->up = true;
     p->last_heard_at = now;
     if (!was_up) {
+        p->unpacks = false;
         peers_put_event(ps, &(struct peer_event) { .type = PEER_EV_UP, .peer = p->id }, NULL);
         peers_begin_refresh(ps, p, now);
     }

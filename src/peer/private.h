@@ -12,6 +12,11 @@
 #include "peer/peer.h"
 #include "topic/subtrie.h"
 
+/* Packet identifier of a repeated SUBSCRIBE, by which a proxy of ours tells another one that it takes
+ * several PUBLISHes in a datagram.  The prototype, which would lose all but the first, never repeats
+ * one, and does not look at the identifier. */
+#define PEER_UNPACKS_ID 0x4d50
+
 #define PEERS_LIMIT 256               /* Whatever the configuration says: bitmaps, linear scans. */
 
 /* Standing SUBSCRIBEs are repeated in batches, not in one burst. */
@@ -28,6 +33,7 @@ struct ring {                         /* A growing FIFO.  All-zero: empty. */
 };
 
 void ring_put(struct ring *, uintptr_t);
+uintptr_t ring_at(const struct ring *, uint32_t i);
 uintptr_t ring_take(struct ring *);           /* Must not be empty. */
 void ring_uninit(struct ring *);
 
@@ -49,13 +55,14 @@ struct peer {
     struct peer_spec spec;
     uint32_t id;                      /* Slot + 1. */
     bool up;
+    bool unpacks;                     /* Takes several PUBLISHes in a datagram: it said so. */
     bool publish_first;               /* Whose turn it is, if both queues hold something. */
     usec_t last_heard_at;             /* -1: never. */
     usec_t send_at;                   /* No datagram before. */
     usec_t refresh_at;                /* Next batch of SUBSCRIBEs... */
     uint32_t refresh_next;            /* ...from this want on; SLAB_NONE: not under way. */
     usec_t refresh_start_at;          /* When the next repetition is to begin. */
-    struct ring control;              /* Slab indices of wants: told as they are when sent. */
+    struct ring control;              /* Wants (index << 1 | reason): told as they are when sent. */
     struct ring publishes;            /* struct mbuf *. */
     uint32_t queued_bytes;
     usec_t burst_at;                  /* When the present burst of 'control' began... */

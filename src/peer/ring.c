@@ -45,6 +45,13 @@ ring_take(struct ring *r)
     return item;
 }
 
+uintptr_t
+ring_at(const struct ring *r, uint32_t i)
+{
+    mp_assert(i < r->n);
+    return r->items[(r->head + i) & (r->allocated - 1)];
+}
+
 void
 ring_uninit(struct ring *r)
 {

@@ -7,14 +7,22 @@
  * want it, in a queue with a limit in bytes.  One thread. */
 #include "peer/private.h"
 
+#include <string.h>
+
 #include "base/mem.h"
 #include "topic/topic.h"
 
-/* The prototype takes any; its own clients mostly sent this one. */
+/* Packet identifiers of our SUBSCRIBEs.  The prototype takes any; its own clients mostly sent 1. */
 #define PACKET_ID 1
 
 /* A filter waits in 'control' for the price of a small datagram. */
 #define CONTROL_COST 32
+
+/* UDP payloads that an Ethernet frame of 1500 bytes holds. */
+#define MAX_WHOLE_V4 1472
+#define MAX_WHOLE_V6 1452
+
+enum control_reason { CONTROL_CHANGED, CONTROL_REPEATED };
 
 static struct want *
 want_at(const struct peers *ps, uint32_t idx)
@@ -109,14 +117,14 @@ count_control(struct peer *p, usec_t now)
 /* Has peer 'p' told of want 'idx', if it is not about to be anyway.  At the limit a SUBSCRIBE is
  * repaired by the next repetition; that an UNSUBSCRIBE is not costs superfluous PUBLISHes. */
 static void
-control_put(struct peers *ps, struct peer *p, uint32_t idx)
+control_put(struct peers *ps, struct peer *p, uint32_t idx, enum control_reason reason)
 {
     struct want *w = want_at(ps, idx);
     uint32_t slot = p->id - 1;
     uint64_t bit = UINT64_C(1) << slot % 64;
 
     if (w->queued[slot / 64] & bit) {
-        return;
+        return;                       /* Whatever the reason was, it is told once. */
     }
     if (p->control.n >= MP_MAX(ps->config.max_queued_bytes / CONTROL_COST, REFRESH_BATCH)) {
         ps->stats.queue_full++;
@@ -125,21 +133,23 @@ control_put(struct peers *ps, struct peer *p, uint32_t idx)
     }
     w->queued[slot / 64] |= bit;
     w->n_queued++;
-    ring_put(&p->control, idx);
+    ring_put(&p->control, (uintptr_t) idx << 1 | reason);
     ps->n_queued++;
 }
 
 /* Takes the next want out of the queue.  The caller frees it when it is of no more use. */
 static uint32_t
-control_take(struct peers *ps, struct peer *p)
+control_take(struct peers *ps, struct peer *p, enum control_reason *reason)
 {
-    uint32_t idx = (uint32_t) ring_take(&p->control);
+    uintptr_t item = ring_take(&p->control);
+    uint32_t idx = (uint32_t) (item >> 1);
     struct want *w = want_at(ps, idx);
     uint32_t slot = p->id - 1;
 
     w->queued[slot / 64] &= ~(UINT64_C(1) << slot % 64);
     w->n_queued--;
     ps->n_queued--;
+    *reason = item & 1 ? CONTROL_REPEATED : CONTROL_CHANGED;
     return idx;
 }
 
@@ -167,7 +177,9 @@ void
 peers_forget_queues(struct peers *ps, struct peer *p)
 {
     while (p->control.n) {
-        want_free_if_unused(ps, control_take(ps, p));
+        enum control_reason reason;
+
+        want_free_if_unused(ps, control_take(ps, p, &reason));
     }
     while (p->publishes.n) {
         mbuf_unref(publish_take(ps, p));
@@ -181,7 +193,7 @@ tell_all(struct peers *ps, uint32_t idx)
 {
     for (uint32_t i = 0; i < ps->n_slots; i++) {
         if (ps->slots[i]) {
-            control_put(ps, ps->slots[i], idx);
+            control_put(ps, ps->slots[i], idx, CONTROL_CHANGED);
         }
     }
 }
@@ -267,7 +279,7 @@ peers_step_refresh(struct peers *ps, struct peer *p, usec_t now)
 
         p->refresh_next = want_at(ps, idx)->next;
         if (want_at(ps, idx)->wanted) {
-            control_put(ps, p, idx);
+            control_put(ps, p, idx, CONTROL_REPEATED);
         }
     }
     /* A strict peer may be told slower than the period: then the next begins when this ends. */
@@ -344,10 +356,15 @@ peers_publish(struct peers *ps, const struct peer_publish *pub, usec_t now)
 static struct mbuf *
 take_control(struct peers *ps, struct peer *p)
 {
-    uint32_t idx = control_take(ps, p);
+    enum control_reason reason;
+    uint32_t idx = control_take(ps, p, &reason);
     const struct want *w = want_at(ps, idx);
     struct peer_filter f = { .filter = want_filter(w), .packet_id = PACKET_ID };
     struct mbuf *m;
+
+    if (reason == CONTROL_REPEATED && !p->spec.strict) {
+        f.packet_id = PEER_UNPACKS_ID;
+    }
 
     if (w->wanted) {
         m = peer_build_subscribe(&f);
@@ -360,6 +377,40 @@ take_control(struct peers *ps, struct peer *p)
     return m;
 }
 
+/* One PUBLISH, or for a peer that takes them as many of those that wait as a frame holds: the path
+ * between two edges costs the same for a small datagram as for a full one.  Nothing waits for more. */
+static struct mbuf *
+take_publishes(struct peers *ps, struct peer *p)
+{
+    uint32_t limit = addr_is_v4(&p->spec.addr) ? MAX_WHOLE_V4 : MAX_WHOLE_V6;
+    uint32_t n = 1, size = ((struct mbuf *) ring_at(&p->publishes, 0))->size;
+    struct mbuf *packed;
+
+    while (p->unpacks && n < p->publishes.n) {
+        uint32_t more = ((struct mbuf *) ring_at(&p->publishes, n))->size;
+
+        if (more > limit || size > limit - more) {
+            break;
+        }
+        size += more;
+        n++;
+    }
+    ps->stats.publishes_out += n;
+    p->publishes_out += n;
+    if (n == 1) {
+        return publish_take(ps, p);
+    }
+    packed = mbuf_create(size);
+    for (size = 0; n; n--) {
+        struct mbuf *m = publish_take(ps, p);
+
+        memcpy(packed->data + size, m->data, m->size);
+        size += m->size;
+        mbuf_unref(m);
+    }
+    return packed;
+}
+
 /* The next datagram to 'p', which has one.  The two queues take turns, so that neither a long list
  * of filters nor a flood of PUBLISHes starves the other towards a slow peer. */
 static struct mbuf *
@@ -369,9 +420,7 @@ take_datagram(struct peers *ps, struct peer *p, usec_t now)
     struct mbuf *m;
 
     if (p->publishes.n && (p->publish_first || !may_control)) {
-        m = publish_take(ps, p);
-        ps->stats.publishes_out++;
-        p->publishes_out++;
+        m = take_publishes(ps, p);
         p->publish_first = false;
     } else {
         m = take_control(ps, p);

@@ -261,6 +261,25 @@ client_transmit(struct client *c)
     }
 }
 
+/* PUBLISHes in a datagram, which may hold several. */
+static uint32_t
+count_in(struct slice d)
+{
+    uint32_t n_publishes = 0, at = 0;
+
+    while (at + 2 <= d.n) {
+        uint32_t first = d.p[at++], n = 0, shift = 0;
+
+        do {
+            n |= (d.p[at] & 0x7fu) << shift;
+            shift += 7;
+        } while (d.p[at++] & 0x80 && at < d.n);
+        at += n;
+        n_publishes += first >> 4 == 3;
+    }
+    return n_publishes;
+}
+
 static void
 count_publish(struct sim *s, const struct net_tx *tx)
 {
@@ -269,7 +288,7 @@ count_publish(struct sim *s, const struct net_tx *tx)
     if (wire_parse(&f, tx->data, tx->n) != WIRE_OK) {
         failed(s, "a proxy sent a frame that does not parse");
     } else if (f.kind == WIRE_UDP) {
-        s->n_publishes_crossed += f.udp.payload.n && f.udp.payload.p[0] >> 4 == 3;
+        s->n_publishes_crossed += count_in(f.udp.payload);
     } else if (f.kind == WIRE_FRAGMENT && !f.ip.frag_off) {
         s->n_publishes_crossed++;     /* Nothing else is that large. */
     }

@@ -37,7 +37,8 @@ class Edges:
         for frame in self.root.frames(proto=17):
             if src is not None and frame.ip_src != src:
                 continue
-            key = (frame.ip_src, bytes(frame.payload))
+            # A repetition differs in its packet identifier.
+            key = (frame.ip_src, bytes(frame.payload[4:]))
             if frame.payload[:1] == b"\x82" and key in seen:
                 continue
             seen.add(key)
