@@ -73,6 +73,9 @@ is_dsack(const struct wire_tcp *seg)
 {
     const struct wire_sack_block *b = seg->opts.sack;
 
+    if (!seg->opts.n_sack || !seq_lt(b[0].left, b[0].right)) {
+        return false;
+    }
     return seq_le(b[0].right, seg->ack)
            || (seg->opts.n_sack > 1 && seq_ge(b[0].left, b[1].left)
                && seq_le(b[0].right, b[1].right));
@@ -87,8 +90,7 @@ take_sack(struct utcp *u, struct utcp_conn *c, const struct wire_tcp *seg, struc
         if (!seq_lt(b.left, b.right)) {
             continue;
         }
-        if (i == 0 && is_dsack(seg)) {
-            news->dsack = true;
+        if (i == 0 && news->dsack) {
             continue;
         }
         if (seq_ge(b.left, seg->ack) && seq_le(b.right, c->snd_nxt)) {
@@ -232,6 +234,8 @@ end_tail_probe(struct utcp_conn *c, struct utcp_ext *e, const struct news *news)
 static void
 update_cwnd(struct utcp_conn *c, struct utcp_ext *e, const struct news *news)
 {
+    bool was_recovery = c->flags & CONN_RECOVERY;
+
     if (c->flags & (CONN_RECOVERY | CONN_LOSS) && seq_ge(c->snd_una, e->recover)) {
         if (c->flags & CONN_RECOVERY) {
             c->cwnd = c->ssthresh;
@@ -242,11 +246,8 @@ update_cwnd(struct utcp_conn *c, struct utcp_ext *e, const struct news *news)
     }
     if (c->flags & CONN_RECOVERY) {
         utcp_rexmit_prr(c, e, news->delivered);
-    } else if (news->acked) {
+    } else if (news->acked && !was_recovery) {
         utcp_cc_acked(c, news->acked);
-    }
-    if (news->acked) {
-        c->flags &= ~CONN_CWND_LIMIT;
     }
 }
 
@@ -312,6 +313,10 @@ utcp_ack_input(struct utcp *u, struct utcp_conn *c, const struct wire_tcp *seg)
         return;                       /* Old; RFC 5961 let it pass for the sake of its text. */
     }
     news.window_changed = update_window(c, seg);
+    news.dsack = c->flags & CONN_SACK && is_dsack(seg);
+    if (news.dsack) {
+        utcp_rack_dsack(c, e);
+    }
     if (!e) {
         return;
     }
@@ -324,9 +329,6 @@ utcp_ack_input(struct utcp *u, struct utcp_conn *c, const struct wire_tcp *seg)
             sample_rtt(u, c, seg, &news);
         } else if (!(c->flags & CONN_SACK) && is_duplicate(c, seg, &news)) {
             count_dupack(u, e, &news);
-        }
-        if (news.dsack) {
-            utcp_rack_dsack(u, c, e);
         }
         detect(u, c, e, &news);
         note_writable(u, c, e);

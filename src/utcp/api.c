@@ -59,7 +59,7 @@ send_queue(struct utcp *u, struct utcp_conn *c, size_t n)
     struct utcp_ext *e = utcp_ext_need(u, c);
 
     u->queued += n;
-    if (e->sndq.size + n > u->cfg.snd_buf_max) {
+    if (e->sndq.size + n >= u->cfg.snd_buf_max) {       /* There is no room any more. */
         c->flags |= CONN_FULL;
     }
     utcp_ready(u, c);

@@ -45,7 +45,7 @@ enum utcp_conn_flag {
     CONN_RECOVERY    = 1u << 8,       /* Fast recovery, until snd_una reaches ext.recover. */
     CONN_LOSS        = 1u << 9,       /* After a retransmission time-out, likewise. */
     CONN_FORCE       = 1u << 10,      /* The next retransmission ignores cwnd. */
-    CONN_FULL        = 1u << 11,      /* The queue has been above snd_buf_max: owes WRITABLE. */
+    CONN_FULL        = 1u << 11,      /* There was no room to send: owes WRITABLE. */
     CONN_TLP_DUE     = 1u << 12,      /* Owes a tail loss probe. */
     CONN_PROBE_DUE   = 1u << 13,      /* Owes a zero-window probe. */
     CONN_PROBE_OUT   = 1u << 14,      /* The one segment in flight is a zero-window probe. */
@@ -54,6 +54,8 @@ enum utcp_conn_flag {
     CONN_CWND_LIMIT  = 1u << 17,      /* cwnd was what held data back. */
     CONN_GROWN       = 1u << 18,      /* Its window is above the floor: counted in the budget. */
     CONN_WND_LIMIT   = 1u << 19,      /* The peer's window was what held data back. */
+    CONN_BUSY        = 1u << 20,      /* Lately used up its window: counted in n_busy. */
+    CONN_COOKIE      = 1u << 21,      /* Opened by a SYN cookie. */
 };
 
 enum utcp_timer {                     /* What utcp_conn.due_ms is for. */
@@ -222,7 +224,7 @@ struct utcp {
     size_t dead_size, n_dead;
     uint64_t queued;                  /* Octets in all send queues. */
     uint64_t promised;                /* Window above the floor, all grown connections. */
-    uint32_t n_grown;
+    uint32_t n_grown, n_busy;
     uint32_t n_live;                  /* Connections not dead. */
     uint32_t cookies_since_ms;        /* Last cookie sent... */
     bool cookies_out;                 /* ...if ever. */
@@ -281,6 +283,7 @@ struct utcp_syn_info {
 uint32_t utcp_cookie_make(const struct utcp *, const struct utcp_tuple *, uint32_t irs,
                           uint16_t mss);
 uint32_t utcp_cookie_ts(const struct utcp *, const struct utcp_tuple *, uint8_t opts);
+bool utcp_cookies_are_out(const struct utcp *);              /* Some may still be good. */
 bool utcp_cookie_is_recent(const struct utcp *, uint32_t ack);
 bool utcp_cookie_check(const struct utcp *, const struct utcp_tuple *, const struct wire_tcp *,
                        struct utcp_syn_info *);
@@ -310,7 +313,7 @@ void utcp_rcvwnd_init(struct utcp *, struct utcp_conn *);
 void utcp_rcvwnd_arrived(struct utcp *, struct utcp_conn *, uint32_t seq, uint32_t len);
 uint16_t utcp_rcvwnd_offer(struct utcp *, struct utcp_conn *);  /* Moves rcv_adv; window field. */
 bool utcp_rcvwnd_wants_update(const struct utcp *, const struct utcp_conn *);
-void utcp_rcvwnd_reset(struct utcp *, struct utcp_conn *);  /* Back to the floor. */
+void utcp_rcvwnd_idle(struct utcp *, struct utcp_conn *);   /* No data for a while. */
 
 /* snd.c */
 bool utcp_snd_next(struct utcp *, struct utcp_conn *, struct utcp_segment *, uint8_t *, size_t);
@@ -339,7 +342,7 @@ void utcp_ack_reo_timeout(struct utcp *, struct utcp_conn *);
 void utcp_rack_delivered(struct utcp *, struct utcp_conn *, struct utcp_ext *,
                          const struct utcp_sent *, const struct wire_tcp *);
 bool utcp_rack_detect(struct utcp *, struct utcp_conn *, struct utcp_ext *, uint32_t *wait_us);
-void utcp_rack_dsack(struct utcp *, struct utcp_conn *, struct utcp_ext *);
+void utcp_rack_dsack(struct utcp_conn *, struct utcp_ext *);  /* NULL: nothing is in flight. */
 void utcp_rack_round(struct utcp_conn *);
 
 /* rexmit.c */
@@ -358,6 +361,7 @@ void utcp_timers_run(struct utcp *);
 
 /* timewait.c */
 void utcp_tw_enter(struct utcp *, struct utcp_conn *);
+void utcp_tw_take_over(struct utcp *, struct utcp_conn *);  /* Its ends and its place in the table. */
 enum utcp_verdict utcp_tw_input(struct utcp *, const struct utcp_key *, uint32_t idx,
                                 const struct wire_tcp *, const struct utcp_path *);
 void utcp_tw_run(struct utcp *);

@@ -62,6 +62,12 @@ utcp_cookie_ts(const struct utcp *u, const struct utcp_tuple *t, uint8_t opts)
     return seq_gt(ts, clock) ? ts - (1u << TS_BITS) : ts;
 }
 
+bool
+utcp_cookies_are_out(const struct utcp *u)
+{
+    return u->cookies_out && u->now_ms - u->cookies_since_ms < UTCP_COOKIE_LIFE_MS;
+}
+
 static bool
 is_recent(const struct utcp *u, uint32_t cookie)
 {

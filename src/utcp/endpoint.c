@@ -345,7 +345,7 @@ utcp_conn_kill(struct utcp *u, struct utcp_conn *c, enum utcp_close_reason reaso
 
     utcp_unready(u, c);
     wheel_disarm(&u->wheel, c->idx);
-    utcp_rcvwnd_reset(u, c);
+    utcp_rcvwnd_idle(u, c);
     if (e) {
         u->queued -= e->sndq.size;
         chain_uninit(&e->sndq);
@@ -354,7 +354,10 @@ utcp_conn_kill(struct utcp *u, struct utcp_conn *c, enum utcp_close_reason reaso
         slab_free(&u->exts, c->ext);
         c->ext = SLAB_NONE;
     }
-    if (c->state != UTCP_TIME_WAIT) {
+    if (c->flags & CONN_COOKIE && c->state != UTCP_TIME_WAIT && utcp_cookies_are_out(u)) {
+        /* A late copy of the ACK that opened it would open it again, and bring its text again. */
+        utcp_tw_take_over(u, c);
+    } else if (c->state != UTCP_TIME_WAIT) {
         struct utcp_tuple tuple = utcp_ends_tuple(u, &c->ends);
 
         utcp_table_remove(&u->table, utcp_key(u, &tuple).hash, UTCP_REF_CONN | c->idx);

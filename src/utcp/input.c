@@ -19,6 +19,11 @@ check_timestamps(struct utcp *u, struct utcp_conn *c, const struct wire_tcp *seg
         return UTCP_ACCEPTED;
     }
     if (!seg->opts.has_ts) {
+        if (seg->flags & TCP_SYN) {
+            /* RFC 5961 4.2 goes before: a client that restarted must learn of this connection. */
+            utcp_rcv_challenge(u, c);
+            return UTCP_DROP_bad_syn;
+        }
         return UTCP_DROP_no_timestamp;
     }
     /* RFC 7323 5.5: a TS.Recent of more than 24 days ago says nothing. */

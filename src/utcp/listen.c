@@ -286,9 +286,13 @@ utcp_half_input(struct utcp *u, const struct utcp_key *key, uint32_t idx,
         send_half(u, idx);
         return UTCP_ACCEPTED;
     }
-    if (has_ts && !(seg->flags & TCP_RST)
-        && (!seg->opts.has_ts || seq_lt(seg->opts.ts_val, h->ts_recent))) {
-        return seg->opts.has_ts ? UTCP_DROP_paws : UTCP_DROP_no_timestamp;
+    if (has_ts && !seg->opts.has_ts && !(seg->flags & (TCP_RST | TCP_SYN))) {
+        return UTCP_DROP_no_timestamp;
+    }
+    if (has_ts && seg->opts.has_ts && !(seg->flags & TCP_RST)
+        && seq_lt(seg->opts.ts_val, h->ts_recent)) {
+        send_half(u, idx);            /* RFC 7323 5.3 R1: answered with an ACK. */
+        return UTCP_DROP_paws;
     }
     if (!seq_in(seg->seq, rcv_nxt, MP_MAX(u->cfg.rcv_wnd_initial, 1))
         && !(len && seq_in(seg->seq + len - 1, rcv_nxt, u->cfg.rcv_wnd_initial))) {
@@ -350,6 +354,7 @@ cookie_input(struct utcp *u, const struct utcp_key *key, const struct wire_tcp *
         return UTCP_DROP_table_full;
     }
     utcp_table_put(&u->table, key->hash, UTCP_REF_CONN | c->idx);
+    c->flags |= CONN_COOKIE;
     c->path = *path;
     u->stats.cookies_accepted++;
     opened(u, c);
@@ -373,8 +378,7 @@ utcp_listen_input(struct utcp *u, const struct utcp_key *key, const struct wire_
     if (!is_good_tuple(key->tuple)) {
         return UTCP_DROP_bad_address;
     }
-    if (kind == TCP_ACK && is_listening && u->cookies_out
-        && u->now_ms - u->cookies_since_ms < UTCP_COOKIE_LIFE_MS) {
+    if (kind == TCP_ACK && is_listening && utcp_cookies_are_out(u)) {
         return cookie_input(u, key, seg, path);
     }
     /* LISTEN ignores what is neither SYN nor ACK; CLOSED refuses it. */

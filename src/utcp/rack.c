@@ -94,14 +94,15 @@ utcp_rack_detect(struct utcp *u, struct utcp_conn *c, struct utcp_ext *e, uint32
 
 /* 6.2 step 4: a DSACK says that reo_wnd was too small; once per round trip. */
 void
-utcp_rack_dsack(struct utcp *u, struct utcp_conn *c, struct utcp_ext *e)
+utcp_rack_dsack(struct utcp_conn *c, struct utcp_ext *e)
 {
-    (void) u;
-    if (e->dsack_round_valid && seq_lt(c->snd_una, e->dsack_round)) {
+    if (e && e->dsack_round_valid && seq_lt(c->snd_una, e->dsack_round)) {
         return;
     }
-    e->dsack_round = c->snd_nxt;
-    e->dsack_round_valid = true;
+    if (e) {
+        e->dsack_round = c->snd_nxt;
+        e->dsack_round_valid = true;
+    }
     c->reo_mult = (uint8_t) MP_MIN(MP_MAX(c->reo_mult, 1) + 1, 20);
     c->reo_persist = REO_PERSIST;
 }

@@ -5,11 +5,12 @@
  * packet-in queue holds a few hundred frames of any size.  But large messages and long paths need
  * room.  Hence per connection a target:
  *
- *   - the floor is two segments;
+ *   - the floor is two segments, one when many peers are busy at once;
  *   - it doubles after a round in which the peer used up all that it was offered, without waiting
  *     for anything else than our ACK, with segments that were mostly well filled;
  *   - it returns to the floor as soon as they are mostly small, and then waits twice as long as the
- *     last time before it grows again; also after a second without data;
+ *     last time before it grows again, unless growing was right for long; also after a second
+ *     without data;
  *   - all windows above the floor share a budget, of which none gets more than an equal part.
  *
  * The target never takes back what was promised (RFC 9293 SHLD-14): the right edge stands still
@@ -26,6 +27,7 @@
 #define HOLD_MIN_US (10 * CLOCK_MSEC)
 #define MAX_BACKOFF 10
 #define ROUND_SLACK_US 4000           /* Turns of both loops: not waiting for the application. */
+#define CROWD 8                       /* Busy peers, above which the floor is one segment. */
 
 /* The largest payload that the peer sends us. */
 static uint32_t
@@ -57,8 +59,8 @@ utcp_rcvwnd_init(struct utcp *u, struct utcp_conn *c)
     c->wnd_fill = 0x0f;               /* Neither well nor badly filled. */
 }
 
-void
-utcp_rcvwnd_reset(struct utcp *u, struct utcp_conn *c)
+static void
+reset(struct utcp *u, struct utcp_conn *c)
 {
     uint32_t floor = utcp_rcvwnd_floor(u, c);
 
@@ -69,6 +71,16 @@ utcp_rcvwnd_reset(struct utcp *u, struct utcp_conn *c)
         c->wnd_target = floor;
     }
     c->wnd_target = MP_MIN(c->wnd_target, floor);
+}
+
+void
+utcp_rcvwnd_idle(struct utcp *u, struct utcp_conn *c)
+{
+    reset(u, c);
+    if (c->flags & CONN_BUSY) {
+        c->flags &= ~CONN_BUSY;
+        u->n_busy--;
+    }
 }
 
 /* What the budget leaves for a connection: an equal part, and no more than is there. */
@@ -91,7 +103,7 @@ set_target(struct utcp *u, struct utcp_conn *c, uint32_t target)
     uint32_t floor = utcp_rcvwnd_floor(u, c);
 
     if (target <= floor) {
-        utcp_rcvwnd_reset(u, c);
+        reset(u, c);
         return;
     }
     if (c->flags & CONN_GROWN) {
@@ -109,9 +121,14 @@ static void
 fall(struct utcp *u, struct utcp_conn *c)
 {
     if (c->flags & CONN_GROWN || c->wnd_target > utcp_rcvwnd_floor(u, c)) {
+        uint32_t hold_ms = (uint32_t) ((HOLD_MIN_US << c->wnd_backoff) / 1000);
+
+        if (u->now_ms - c->wnd_hold_ms > 8 * hold_ms) {
+            c->wnd_backoff /= 2;      /* Growing was right, for all that time. */
+        }
         c->wnd_hold_ms = u->now_ms + (uint32_t) ((HOLD_MIN_US << c->wnd_backoff) / 1000);
         c->wnd_backoff = (uint8_t) MP_MIN(c->wnd_backoff + 1, MAX_BACKOFF);
-        utcp_rcvwnd_reset(u, c);
+        reset(u, c);
     }
 }
 
@@ -124,10 +141,16 @@ end_round(struct utcp *u, struct utcp_conn *c, unsigned int n_filled)
     uint32_t floor = utcp_rcvwnd_floor(u, c);
     uint32_t fair = fair_target(u, c, floor);
 
+    bool is_limited = took_us <= 2 * rtt_us + ROUND_SLACK_US;
+
+    if (is_limited && !(c->flags & CONN_BUSY)) {
+        c->flags |= CONN_BUSY;
+        u->n_busy++;
+        utcp_timer_update(u, c);
+    }
     if (c->wnd_target > fair) {
         set_target(u, c, fair);       /* Others came. */
-    } else if (n_filled >= FILL_GROW && took_us <= 2 * rtt_us + ROUND_SLACK_US
-               && seq_ge(u->now_ms, c->wnd_hold_ms)) {
+    } else if (n_filled >= FILL_GROW && is_limited && seq_ge(u->now_ms, c->wnd_hold_ms)) {
         set_target(u, c, MP_MIN(2 * c->wnd_target, fair));
     }
     c->wnd_mark = c->rcv_adv;
@@ -157,36 +180,49 @@ utcp_rcvwnd_arrived(struct utcp *u, struct utcp_conn *c, uint32_t seq, uint32_t 
     }
 }
 
+/* What the window should be at present. */
+static uint32_t
+target_now(const struct utcp *u, const struct utcp_conn *c)
+{
+    bool is_crowded = u->n_busy > CROWD && !(c->flags & CONN_GROWN);
+
+    return is_crowded ? MP_MIN(c->wnd_target, rcv_mss(u, c)) : c->wnd_target;
+}
+
 /* The right edge that we would like to advertise. */
 static uint32_t
-wanted_edge(const struct utcp_conn *c)
+wanted_edge(const struct utcp_conn *c, uint32_t target)
 {
-    uint32_t free_bytes = c->wnd_target > c->uncredited ? c->wnd_target - c->uncredited : 0;
+    uint32_t free_bytes = target > c->uncredited ? target - c->uncredited : 0;
 
     return seq_max(c->rcv_nxt + free_bytes, c->rcv_adv);
 }
 
-/* MUST-39: the edge moves by a segment or half of the window at least. */
+/* MUST-39: the edge moves by a segment or half of the window at least.  So a window of less than
+ * half of the target always opens when everything is credited: nobody is left waiting. */
 static uint32_t
-least_step(const struct utcp *u, const struct utcp_conn *c)
+least_step(const struct utcp *u, const struct utcp_conn *c, uint32_t target)
 {
-    return MP_MIN(rcv_mss(u, c), c->wnd_target / 2);
+    return MP_MIN(rcv_mss(u, c), target / 2);
 }
 
 /* Whether it is worth a segment of its own that the window has opened. */
 bool
 utcp_rcvwnd_wants_update(const struct utcp *u, const struct utcp_conn *c)
 {
-    return c->rcv_adv - c->rcv_nxt < c->wnd_target / 2
-           && wanted_edge(c) - c->rcv_adv >= least_step(u, c);
+    uint32_t target = target_now(u, c);
+
+    return c->rcv_adv - c->rcv_nxt < target / 2
+           && wanted_edge(c, target) - c->rcv_adv >= least_step(u, c, target);
 }
 
 uint16_t
 utcp_rcvwnd_offer(struct utcp *u, struct utcp_conn *c)
 {
-    uint32_t edge = wanted_edge(c);
+    uint32_t target = target_now(u, c);
+    uint32_t edge = wanted_edge(c, target);
 
-    if (edge - c->rcv_adv < least_step(u, c)) {
+    if (edge - c->rcv_adv < least_step(u, c, target)) {
         edge = c->rcv_adv;
     }
 

@@ -203,6 +203,11 @@ send_new(struct out *o, struct utcp_ext *e, enum limit limit)
     struct utcp_conn *c = o->c;
     bool is_blocked;
 
+    /* cwnd holds nothing back any more, unless what is lost waits for it.  Not ACKs end that: those
+     * of one turn all count. */
+    if (!e->n_lost) {
+        c->flags &= ~CONN_CWND_LIMIT;
+    }
     if (c->flags & CONN_FIN_SENT || (!unsent(c, e) && !(c->flags & CONN_FIN_QUEUED))) {
         return false;
     }
@@ -217,9 +222,11 @@ send_new(struct out *o, struct utcp_ext *e, enum limit limit)
         return false;
     }
     c->flags &= ~CONN_WND_LIMIT;
-    if (c->snd_una == c->snd_nxt
-        && (uint64_t) (u->now_ms - c->last_sent_ms) * 1000 > (uint64_t) utcp_rto(u, c)) {
-        utcp_cc_idle(c);
+    if (c->snd_una == c->snd_nxt) {
+        c->backoff = 0;               /* It may count keep-alive probes. */
+        if ((uint64_t) (u->now_ms - c->last_sent_ms) * 1000 > (uint64_t) utcp_rto(u, c)) {
+            utcp_cc_idle(c);
+        }
     }
     /* RFC 6675 section 5 (4): what is lost goes before what is new. */
     if (limit == WITHIN_CWND && (e->n_lost || !fits_cwnd(o, e, n))) {

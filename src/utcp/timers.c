@@ -4,7 +4,7 @@
  *
  *     its retransmission timer (RTO, RACK, tail probe, persist) or FIN-WAIT-2's limit
  *     the end of keep-alive's patience
- *     the return of an idle, grown receive window to the floor
+ *     the return of an idle peer's receive window to the floor
  *
  * and armed lazily: what moves to later is left alone, fires early and is armed again, so that an
  * ACK costs no operation on the wheel. */
@@ -61,7 +61,7 @@ utcp_timer_update(struct utcp *u, struct utcp_conn *c)
         due_ms = seq_min(due_ms, keep_alive_due_ms(u, c));
         any = true;
     }
-    if (c->flags & CONN_GROWN) {
+    if (c->flags & (CONN_GROWN | CONN_BUSY)) {
         due_ms = seq_min(due_ms, c->last_rcvd_ms + WINDOW_IDLE_MS);
         any = true;
     }
@@ -136,8 +136,9 @@ utcp_timers_run(struct utcp *u)
         if (c->flags & CONN_DEAD) {
             continue;
         }
-        if (c->flags & CONN_GROWN && u->now_ms - c->last_rcvd_ms >= WINDOW_IDLE_MS) {
-            utcp_rcvwnd_reset(u, c);
+        if (c->flags & (CONN_GROWN | CONN_BUSY)
+            && u->now_ms - c->last_rcvd_ms >= WINDOW_IDLE_MS) {
+            utcp_rcvwnd_idle(u, c);
         }
         utcp_timer_update(u, c);
     }

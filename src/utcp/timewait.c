@@ -66,6 +66,32 @@ free_oldest(struct utcp *u)
     free_tw(u, idx, utcp_key(u, &tuple).hash);
 }
 
+void
+utcp_tw_take_over(struct utcp *u, struct utcp_conn *c)
+{
+    struct utcp_tuple tuple = utcp_ends_tuple(u, &c->ends);
+
+    if (u->tws.n >= u->cfg.max_connections) {
+        free_oldest(u);
+    }
+
+    uint32_t idx = slab_alloc(&u->tws);
+
+    mp_assert(idx);
+
+    struct utcp_tw *tw = tw_at(u, idx);
+
+    tw->ends = c->ends;
+    tw->snd_nxt = c->snd_nxt;
+    tw->rcv_nxt = c->rcv_nxt;
+    tw->has_ts = c->flags & CONN_TS;
+    tw->ts_recent = c->ts_recent;
+    tw->path = c->path;
+    append(u, idx);
+    utcp_table_replace(&u->table, utcp_key(u, &tuple).hash, UTCP_REF_CONN | c->idx,
+                       UTCP_REF_TW | idx);
+}
+
 /* The connection becomes a TIME-WAIT entry, which takes over its ends and its place in the table. */
 void
 utcp_tw_enter(struct utcp *u, struct utcp_conn *c)
@@ -87,25 +113,7 @@ utcp_tw_enter(struct utcp *u, struct utcp_conn *c)
             u->stats.acks_out++;
         }
     }
-    if (u->tws.n >= u->cfg.max_connections) {
-        free_oldest(u);
-    }
-
-    uint32_t idx = slab_alloc(&u->tws);
-
-    mp_assert(idx);
-
-    struct utcp_tw *tw = tw_at(u, idx);
-
-    tw->ends = c->ends;
-    tw->snd_nxt = c->snd_nxt;
-    tw->rcv_nxt = c->rcv_nxt;
-    tw->has_ts = c->flags & CONN_TS;
-    tw->ts_recent = c->ts_recent;
-    tw->path = c->path;
-    append(u, idx);
-    utcp_table_replace(&u->table, utcp_key(u, &tuple).hash, UTCP_REF_CONN | c->idx,
-                       UTCP_REF_TW | idx);
+    utcp_tw_take_over(u, c);
     c->state = UTCP_TIME_WAIT;
     utcp_conn_kill(u, c, UTCP_CLOSE_NORMAL);
 }

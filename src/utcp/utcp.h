@@ -133,7 +133,7 @@ enum utcp_event_type {
     UTCP_EV_OPEN,                     /* Handshake complete. */
     UTCP_EV_DATA,                     /* In-order bytes in 'data', valid until the next input. */
     UTCP_EV_FIN,                      /* The peer has closed its side; everything before is delivered. */
-    UTCP_EV_WRITABLE,                 /* The send queue fell to half of snd_buf_max, after being above max. */
+    UTCP_EV_WRITABLE,                 /* The send queue fell to half of snd_buf_max; there was no room. */
     UTCP_EV_CLOSED,                   /* Gone: in order, by RST, by time-out ('reason').  Last event. */
 };
 enum utcp_close_reason { UTCP_CLOSE_NORMAL, UTCP_CLOSE_RESET, UTCP_CLOSE_TIMEOUT, UTCP_CLOSE_ABORT };

@@ -8,6 +8,7 @@ TESTS += tests/sim/sim-utcp
 tests_sim_sim_utcp_SOURCES = \
 	tests/sim/client.c \
 	tests/sim/client.h \
+	tests/sim/invariants.h \
 	tests/sim/net.c \
 	tests/sim/net.h \
 	tests/sim/sim-utcp.c \
@@ -30,3 +31,9 @@ tests_sim_sim_proxy_LDADD = \
 	src/net/libnet.a src/topic/libtopic.a src/wire/libwire.a src/base/libbase.a
 
 MOSTLYCLEANFILES += sim-proxy-*.pcap
+
+check_PROGRAMS += tests/sim/sim-persist
+TESTS += tests/sim/sim-persist
+tests_sim_sim_persist_SOURCES = tests/sim/sim-persist.c tests/unit/tap.h
+tests_sim_sim_persist_LDADD = \
+	src/mqtt/libmqtt.a src/topic/libtopic.a src/wire/libwire.a src/base/libbase.a

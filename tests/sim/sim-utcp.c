@@ -6,13 +6,17 @@
  *
  *     sim-utcp                       the seeds of 'make check'
  *     sim-utcp --seed N [--pcap F]   one seed, with a line about it
- *     sim-utcp --seeds FIRST COUNT   many */
+ *     sim-utcp --seeds FIRST COUNT   many
+ *     sim-utcp --transfer UP DOWN LOSS REORDER DUPLICATE DELAY_US
+ *                                    one client, so many octets each way, per mille each way, by
+ *                                    3 ms later: how long it takes */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/mem.h"
 #include "sim/client.h"
+#include "sim/invariants.h"
 #include "sim/net.h"
 #include "unit/tap.h"
 #include "utcp/utcp.h"
@@ -20,7 +24,7 @@
 
 #define FIRST_SEED 1
 #define N_SEEDS 600
-#define MAX_CLIENTS 6
+#define MAX_CLIENTS 14
 #define STALL_US (400 * CLOCK_SEC)    /* Far beyond all back-off times. */
 
 /* The application above the endpoint, per connection. */
@@ -28,7 +32,7 @@ struct app {
     utcp_id conn;
     struct simclient client;
     uint32_t n_written, n_read, n_uncredited;
-    bool is_open, fin, closed, is_closing;
+    bool is_open, fin, closed, is_closing, may_write;
     enum utcp_close_reason reason;
 };
 
@@ -162,7 +166,7 @@ setup(struct sim *s, uint64_t seed, const char *pcap)
     set_paths(s);
     set_endpoint(s);
     s->u = utcp_create(&s->cfg, s->now);
-    s->n_apps = between(s, 1, MAX_CLIENTS);
+    s->n_apps = one_in(s, 8) ? MAX_CLIENTS : between(s, 1, 5);
     for (unsigned int i = 0; i < s->n_apps; i++) {
         struct simclient_config c;
 
@@ -238,11 +242,12 @@ app_write(struct sim *s, struct app *a)
     const struct simclient_config *c = &a->client.cfg;
     uint8_t chunk[40000];
 
-    while (a->is_open && !a->closed && a->n_written < c->n_rx) {
+    while (a->is_open && !a->closed && a->may_write && a->n_written < c->n_rx) {
         uint32_t n = MP_MIN(MP_MIN(s->chunk, c->n_rx - a->n_written),
                             utcp_send_room(s->u, a->conn));
 
         if (!n) {
+            a->may_write = false;     /* Until WRITABLE. */
             return;
         }
         for (uint32_t i = 0; i < n; i++) {
@@ -284,7 +289,7 @@ app_event(struct sim *s, const struct utcp_event *ev)
             return FAIL(s, "opened twice");
         }
         a->conn = ev->conn;
-        a->is_open = true;
+        a->is_open = a->may_write = true;
         utcp_set_user(s->u, ev->conn, info.tuple.remote_port);
         s->progress_at = s->now;
         return true;
@@ -310,6 +315,10 @@ app_event(struct sim *s, const struct utcp_event *ev)
         if (ev->reason != UTCP_CLOSE_NORMAL) {
             return FAIL(s, "closed with reason %d", ev->reason);
         }
+        break;
+
+    case UTCP_EV_WRITABLE:
+        a->may_write = true;
         break;
 
     default:
@@ -435,7 +444,10 @@ turn(struct sim *s)
         s->progress_at = MP_MAX(s->progress_at, a->client.progress_at);
     }
     server_transmit(s);
-    return true;
+
+    const char *broken = utcp_broken_invariant(s->u);
+
+    return !broken || FAIL(s, "broken: %s", broken);
 }
 
 static bool
@@ -584,10 +596,65 @@ play_many(const char *program, uint64_t first, uint64_t n)
        (unsigned long long) first, (unsigned long long) (first + n - 1));
 }
 
+/* One transfer with the endpoint's defaults, for tuning. */
+static void
+transfer(char *args[])
+{
+    struct sim *s = mem_alloc(sizeof *s);
+    struct simclient_config c = {
+        .isn = 1, .port = 20000, .mss = 1460, .timestamps = true, .sack = true, .wscale = 7,
+        .delayed_acks = true, .n_tx = (uint32_t) strtoul(args[0], NULL, 0),
+        .n_rx = (uint32_t) strtoul(args[1], NULL, 0), .message = 1, .rcv_buf = 4u << 20,
+        .closes_first = true,
+    };
+
+    setup(s, 1, NULL);
+    teardown(s);
+    memset(s, 0, sizeof *s);
+    prng_init(&s->prng, 1);
+    simnet_init(&s->net, 1);
+    for (int i = 0; i < 2; i++) {
+        s->net.path[i] = (struct simnet_path) {
+            .loss = (uint32_t) strtoul(args[2], NULL, 0),
+            .reorder = (uint32_t) strtoul(args[3], NULL, 0),
+            .duplicate = (uint32_t) strtoul(args[4], NULL, 0),
+            .delay_us = strtol(args[5], NULL, 0), .jitter_us = 3000, .frame_us = 3,
+        };
+    }
+    s->now = 1000 * CLOCK_SEC;
+    s->credit_at = CLOCK_NEVER;
+    s->chunk = 10000;
+    addr_parse(&s->server, "192.0.2.1");
+    addr_parse(&s->host, "192.0.2.2");
+    utcp_config_default(&s->cfg);
+    s->u = utcp_create(&s->cfg, s->now);
+    s->n_apps = 1;
+    simclient_init(&s->apps[0].client, &c, s->now);
+
+    usec_t started_at = s->progress_at = s->now;
+    bool good = run(s);
+    const struct utcp_stats *st = utcp_stats(s->u);
+
+    /* The run ends when TIME-WAIT is over. */
+    diag("%.3f s; %llu segments in, %llu out, %llu again, %llu time-outs, %llu recoveries, "
+         "%llu tail probes", (double) (s->progress_at - started_at) / 1e6,
+         (unsigned long long) st->segments_in, (unsigned long long) st->segments_out,
+         (unsigned long long) st->retransmitted, (unsigned long long) st->timeouts,
+         (unsigned long long) st->fast_retransmits, (unsigned long long) st->tail_probes);
+    ok(good, "transfer %s", good ? "" : s->why);
+    teardown(s);
+    mem_free(s);
+}
+
 int
 main(int argc, char *argv[])
 {
     uint64_t first = FIRST_SEED, n = N_SEEDS;
+
+    if (argc == 8 && !strcmp(argv[1], "--transfer")) {
+        transfer(argv + 2);
+        return done_testing();
+    }
 
     if (argc >= 3 && !strcmp(argv[1], "--seed")) {
         const char *pcap = argc >= 5 && !strcmp(argv[3], "--pcap") ? argv[4] : NULL;

@@ -351,6 +351,10 @@ TEST(send_window)
            "< A 1 ack 2001 win 1100\n"
            "> A 2001:1000\n"
            ">.\n");
+}
+
+TEST(zero_window)
+{
     script("zero window: probes for ever, doubling, while they are answered (MUST-35..37)",
            "set r2_us 100000000\n"
            OPEN_SACK
@@ -407,6 +411,24 @@ TEST(send_window)
            "< A 1 ack 2 win 3000\n"
            "> A 2:1000\n"
            "> PA 1002:999\n");
+    script("a closed window does not keep what we have closed for ever",
+           "set r2_us 100000000\n"
+           OPEN_SACK
+           "< A 1 ack 1 win 0\n"
+           "send 10\n"
+           "close\n"
+           ">.\n"
+           "+203\n> A 1:1\n< A 1 ack 1 win 0\n"
+           "+404\n> A 1:1\n< A 1 ack 1 win 0\n"
+           "+806\n> A 1:1\n< A 1 ack 1 win 0\n"
+           "+1610\n> A 1:1\n< A 1 ack 1 win 0\n"
+           "+3220\n> A 1:1\n< A 1 ack 1 win 0\n"
+           "+6440\n> A 1:1\n< A 1 ack 1 win 0\n"
+           "+12900\n> A 1:1\n< A 1 ack 1 win 0\n"
+           "+26000\n> A 1:1\n< A 1 ack 1 win 0\n"
+           "state FIN-WAIT-1\n"
+           "+60000\n"
+           "! closed timeout\n");
     script("probes without any answer end in R2",
            "set r2_us 100000000\n"
            OPEN_SACK
@@ -418,6 +440,10 @@ TEST(send_window)
            "+200000\n"
            "! closed timeout\n"
            "gone\n");
+}
+
+TEST(changing_window)
+{
     script("the window shrinks below what is in flight: nothing new, no time-out (MUST-34)",
            OPEN_SACK
            "< A 1 ack 1 win 4000\n"
@@ -466,6 +492,13 @@ TEST(send_window)
            "stat window_probes 0\n"
            "< A 1 ack 101 win 4000\n"
            "> PA 101:900\n");
+    script("WRITABLE also after the queue was filled to its limit and not beyond",
+           "set snd_buf_max 4000\n"
+           OPEN_SACK
+           "send 4000\n"
+           "> A 1:1000\n> A 1001:1000\n> A 2001:1000\n> PA 3001:1000\n"
+           "< A 1 ack 2001\n"
+           "! writable\n");
     script("WRITABLE after the queue was above its limit",
            "set snd_buf_max 4000\n"
            OPEN_SACK
@@ -511,6 +544,14 @@ TEST(keep_alive)
            "+75000\n"
            "! closed timeout\n"
            "> RA 1\n");
+    script("data after unanswered keep-alive probes starts with a fresh RTO",
+           "set keep_alive_us 7200000000\n"
+           OPEN_SACK
+           "+7200001\n> A 0\n+75000\n> A 0\n+75000\n> A 0\n"
+           "send 10\n"
+           "> PA 1:10\n"
+           "+203\n"
+           "> PA 1:10\n");
     script("the peer's keep-alive is answered, its ACK is not used",
            OPEN_SACK
            "send 10\n"
@@ -531,6 +572,8 @@ main(void)
     RUN(one_byte_islands);
     RUN(receive_window);
     RUN(send_window);
+    RUN(zero_window);
+    RUN(changing_window);
     RUN(keep_alive);
     return done_testing();
 }

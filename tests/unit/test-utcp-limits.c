@@ -192,6 +192,12 @@ TEST(cookie_without_timestamps)
     ok(utcp_info(u, id, &info), "opens");
     is_int(info.mss, 1300, "the MSS is in the cookie");
     is_int(info.snd_wnd, 60000, "the window is not scaled");
+    utcp_abort(u, id);
+
+    struct utcp_event ev;
+
+    ok(utcp_next_event(u, &ev) && ev.type == UTCP_EV_CLOSED, "it ends");
+    is_int(peer_ack(u, &p, CLOCK_SEC * 6 + 1000), 0, "a late copy of its ACK does not open it again");
     utcp_destroy(u);
 }
 
@@ -408,8 +414,35 @@ TEST(deadlines)
     utcp_destroy(u);
 }
 
+/* Answers that nobody fetches are bounded, and the rest is counted. */
+TEST(replies)
+{
+    struct utcp *u = create(100, 100);
+    struct utcp_segment seg;
+    struct utcp_info info;
+    struct peer p;
+    uint32_t pos = 0, n = 0;
+
+    peer_init(&p, 0);
+    for (int i = 0; i < 5000; i++) {
+        peer_send(u, &p, (struct wire_tcp) { .flags = TCP_ACK }, 6 * CLOCK_SEC);
+    }
+    is_int(utcp_stats(u)->replies_dropped, 5000 - 2048, "the queue of answers is bounded");
+    while (next(u, 6 * CLOCK_SEC, &seg)) {
+        n++;
+    }
+    is_int(n, 2048, "and what is in it is sent");
+    ok(peer_syn(u, &p, &full_syn, 6 * CLOCK_SEC), "a SYN is answered again");
+    ok(utcp_walk(u, &pos, &info), "a walk shows the half-open connection");
+    is_int(info.state, UTCP_SYN_RECEIVED, "as such");
+    ok(addr_equal(&info.tuple.remote, &p.t.remote) && info.id == 0, "with its ends, without id");
+    ok(!utcp_walk(u, &pos, &info), "and nothing else");
+    utcp_destroy(u);
+}
+
 /* Sends 'n' segments of 'size', filling each offered window as a client without Nagle would, one
- * round trip of 'rtt' per window.  Returns the window that is offered in the end. */
+ * round trip per window.  Returns the window that is offered in the end, UINT32_MAX when it gets
+ * stuck. */
 static uint32_t
 publish(struct utcp *u, struct peer *p, uint32_t size, unsigned int n, usec_t *now)
 {
@@ -418,8 +451,10 @@ publish(struct utcp *u, struct peer *p, uint32_t size, unsigned int n, usec_t *n
     struct utcp_segment seg;
     uint32_t wnd = 2920;
 
-    while (n) {
+    for (unsigned int idle = 0; n && idle < 10; ) {
         uint32_t used = 0;
+
+        idle++;
 
         while (n && used + size <= wnd) {
             peer_send(u, p, (struct wire_tcp) {
@@ -429,6 +464,7 @@ publish(struct utcp *u, struct peer *p, uint32_t size, unsigned int n, usec_t *n
             p->seq += size;
             used += size;
             n--;
+            idle = 0;
             while (utcp_next_event(u, &ev)) {
                 if (ev.type == UTCP_EV_DATA) {
                     utcp_credit(u, ev.conn, ev.data.n);
@@ -441,7 +477,7 @@ publish(struct utcp *u, struct peer *p, uint32_t size, unsigned int n, usec_t *n
         }
         *now += 500;
     }
-    return wnd;
+    return n ? UINT32_MAX : wnd;
 }
 
 TEST(window_steering)
@@ -492,6 +528,40 @@ TEST(window_steering)
     utcp_destroy(u);
 }
 
+TEST(window_in_a_crowd)
+{
+    struct utcp_config cfg;
+    usec_t now = 6 * CLOCK_SEC;
+    struct peer p[20];
+    uint32_t max = 0;
+
+    utcp_config_default(&cfg);
+    cfg.rcv_wnd_max = 131070;
+
+    struct utcp *u = utcp_create(&cfg, now);
+
+    for (uint32_t i = 0; i < 20; i++) {
+        peer_init(&p[i], i);
+        peer_syn(u, &p[i], &full_syn, now);
+        peer_ack(u, &p[i], now + 400);
+    }
+    now += 1000;
+    for (uint32_t turn = 0; turn < 10; turn++) {
+        max = 0;
+        for (uint32_t i = 0; i < 20; i++) {
+            uint32_t w = publish(u, &p[i], 85, 34, &now);
+
+            max = w > max ? w : max;
+        }
+    }
+    ok(max <= 1448, "20 busy publishers of small messages are offered a segment each (%u)", max);
+    now += 2 * CLOCK_SEC;
+    utcp_run(u, now);
+    max = publish(u, &p[0], 85, 17, &now);
+    ok(max > 1448, "one alone, later, gets two again (%u)", max);
+    utcp_destroy(u);
+}
+
 int
 main(void)
 {
@@ -502,6 +572,8 @@ main(void)
     RUN(table);
     RUN(two_endpoints);
     RUN(deadlines);
+    RUN(replies);
     RUN(window_steering);
+    RUN(window_in_a_crowd);
     return done_testing();
 }

@@ -200,6 +200,10 @@ TEST(close)
            "< A 2 ack 2\n"
            "! closed normal\n"
            "gone\n");
+}
+
+TEST(half_close)
+{
     script("half-close: the peer goes on sending, we have closed",
            OPEN
            "close\n"
@@ -382,6 +386,7 @@ main(void)
     RUN(handshake);
     RUN(listen);
     RUN(close);
+    RUN(half_close);
     RUN(abort);
     RUN(close_with_unread_data);
     RUN(stale_ids);

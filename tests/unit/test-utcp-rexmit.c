@@ -292,6 +292,32 @@ TEST(sack)
            "stat retransmitted 0\n");
 }
 
+TEST(dsack)
+{
+    script("a retransmission that was needless is reported by DSACK, and RACK waits longer",
+           OPEN("sackok")
+           "send 4000\n"
+           "> A 1:1000\n> A 1001:1000\n> A 2001:1000\n> PA 3001:1000\n"
+           "+100\n"
+           "# The first is late by more than RACK has patience at first.\n"
+           "< A 1 ack 1 sack 1001-4001\n"
+           "> A 1:1000\n"
+           "+10\n"
+           "< A 1 ack 4001\n"
+           "+90\n"
+           "< A 1 ack 4001 sack 1-1001\n"
+           "send 2000\n"
+           "> A 4001:1000\n> PA 5001:1000\n"
+           "+100\n"
+           "< A 1 ack 4001 sack 5001-6001\n"
+           "# A quarter of the round trip before; now half of it.\n"
+           "+45\n"
+           ">.\n"
+           "+10\n"
+           "> A 4001:1000\n"
+           "stat timeouts 0\n");
+}
+
 TEST(tail_probe)
 {
     script("the last of several segments is lost: a probe after two round trips (RFC 8985 7)",
@@ -327,19 +353,41 @@ TEST(tail_probe)
            ">.\n");
 }
 
+#define NARROW(LEN1, REST1)                                     \
+    "< S 0 mss 1400 sackok\n"                                   \
+    "> SA 0 ack 1\n"                                            \
+    "+100\n"                                                    \
+    "< A 1 ack 1\n"                                             \
+    "! open\n"                                                  \
+    "send 2800\n"                                               \
+    "> A 1:1400\n"                                              \
+    "> PA 1401:1400\n"                                          \
+    "icmp big 1 " LEN1 "\n"                                     \
+    "stat icmp_pmtu 1\n" REST1
+
 TEST(path_mtu)
 {
-    script("fragmentation needed: what is too large goes again in smaller pieces (SHLD-6)",
-           "< S 0 mss 1400 sackok\n"
-           "> SA 0 ack 1\n"
-           "+100\n"
-           "< A 1 ack 1\n"
-           "! open\n"
-           "send 2800\n"
-           "> A 1:1400\n"
-           "> PA 1401:1400\n"
-           "icmp big 1 1300\n"
-           "stat icmp_pmtu 1\n");
+    /* What was too large goes again in smaller pieces, and that is no sign of congestion. */
+    script_family("fragmentation needed (SHLD-6)",
+                  NARROW("1300", "> A 1:1260\n> A 1261:140\n> A 1401:1260\n> PA 2661:140\n>.\n"
+                         "stat timeouts 0\nstat fast_retransmits 0\n"
+                         "< A 1 ack 2801\nsend 2000\n> A 2801:1260\n> PA 4061:740\n"), false);
+    script_family("packet too big (SHLD-6)",
+                  NARROW("1300", "> A 1:1240\n> A 1241:160\n> A 1401:1240\n> PA 2641:160\n>.\n"),
+                  true);
+    script_family("a router that does not tell: the next plateau (RFC 1191 section 7)",
+                  NARROW("0", "> A 1:966\n> A 967:434\n> A 1401:966\n> PA 2367:434\n>.\n"), false);
+    script_family("the MTU does not fall below 552 (RFC 5927)",
+                  NARROW("68", "> A 1:512\n> A 513:512\n> A 1025:376\n"), false);
+    script_family("nor below 1280 for IPv6",
+                  NARROW("600", "> A 1:1220\n> A 1221:180\n> A 1401:1220\n"), true);
+    script("one that is not smaller changes nothing",
+           OPEN("sackok")
+           "send 500\n"
+           "> PA 1:500\n"
+           "icmp big 1 1400\n"
+           "stat icmp_pmtu 0\n"
+           ">.\n");
     script("ICMP about what is not in flight is ignored (RFC 5927)",
            OPEN("sackok")
            "send 1000\n"
@@ -367,6 +415,7 @@ main(void)
     RUN(timeout);
     RUN(newreno);
     RUN(sack);
+    RUN(dsack);
     RUN(tail_probe);
     RUN(path_mtu);
     return done_testing();

@@ -541,6 +541,15 @@ script_play(const char *name, const char *text, const struct script_variant *v)
     free(s);
 }
 
+/* Only in one family, for what depends on it. */
+__attribute__((unused)) static void
+script_family(const char *name, const char *text, bool is_v6)
+{
+    for (size_t i = is_v6; i < sizeof script_variants / sizeof *script_variants; i += 2) {
+        script_play(name, text, &script_variants[i]);
+    }
+}
+
 static void
 script(const char *name, const char *text)
 {

@@ -33,3 +33,17 @@ check_PROGRAMS += tests/unit/test-utcp-limits
 TESTS += tests/unit/test-utcp-limits
 tests_unit_test_utcp_limits_SOURCES = tests/unit/test-utcp-limits.c tests/unit/tap.h
 tests_unit_test_utcp_limits_LDADD = $(UTCP_TEST_LDADD)
+
+check_PROGRAMS += tests/unit/test-utcp-rfc9293
+TESTS += tests/unit/test-utcp-rfc9293
+tests_unit_test_utcp_rfc9293_SOURCES = \
+	tests/unit/test-utcp-rfc9293.c tests/unit/utcp-play.h tests/unit/utcp-script.h \
+	tests/unit/tap.h
+tests_unit_test_utcp_rfc9293_LDADD = $(UTCP_TEST_LDADD)
+
+check_PROGRAMS += tests/unit/test-utcp-rfc-tcp
+TESTS += tests/unit/test-utcp-rfc-tcp
+tests_unit_test_utcp_rfc_tcp_SOURCES = \
+	tests/unit/test-utcp-rfc-tcp.c tests/unit/utcp-play.h tests/unit/utcp-script.h \
+	tests/unit/tap.h
+tests_unit_test_utcp_rfc_tcp_LDADD = $(UTCP_TEST_LDADD)
