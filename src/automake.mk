@@ -32,7 +32,8 @@ src_ovs_mqtt_proxyd_LDADD = \
 	$(OVS_LIBS) \
 	$(LIBEVENT_LIBS) \
 	$(LIBPCAP_LIBS) \
-	$(LIBCRYPTO_LIBS)
+	$(LIBCRYPTO_LIBS) \
+	$(SQLITE_LIBS)
 endif
 
 # All that needs no clock, socket or other library: what simulations link.

@@ -21,6 +21,7 @@
 #include "ctl/settings.h"
 #include "engine/engine.h"
 #include "io/loop.h"
+#include "io/ofstream.h"
 #include "io/pcap_in.h"
 
 VLOG_DEFINE_THIS_MODULE(main);
@@ -81,6 +82,9 @@ read_settings(struct program *p)
     struct ip_addr *host = io_local_addresses(&n_host);
     char *error = settings_init(&p->settings, p->options, host, n_host);
 
+    if (!error && p->settings.method) {
+        error = io_ofstream_check(p->settings.method);
+    }
     if (error) {
         refuse(error);
     }
@@ -146,9 +150,12 @@ on_terminate(void *p_)
 }
 
 static void
-on_hangup(void *p OVS_UNUSED)
+on_hangup(void *p_)
 {
+    struct program *p = p_;
+
     ctl_reopen_log();
+    free(engine_reload(p->engine));   /* It has logged what is wrong. */
 }
 
 static void
@@ -166,12 +173,13 @@ build(struct program *p)
     p->signals[1] = io_watch_signal(p->loop, SIGINT, on_terminate, p);
     p->signals[2] = io_watch_signal(p->loop, SIGHUP, on_hangup, p);
     ctl_daemon_lock(p->options, &p->settings);
+    p->ctl = ctl_daemon_create(p->options);
     ctl_random(&p->config.key, sizeof p->config.key);
     p->engine = engine_create(&p->config, p->loop, &error);
     if (!p->engine) {
         VLOG_FATAL("%s", error);
     }
-    p->ctl = ctl_daemon_create(p->options, &p->settings, engine_view(p->engine));
+    ctl_daemon_serve(p->ctl, &p->settings, engine_view(p->engine));
 }
 
 /* Returns when the daemon is to end. */
@@ -209,7 +217,7 @@ main(int argc, char *argv[])
     fatal_ignore_sigpipe();
     read_command_line(&p, argc, argv);
     ctl_daemon_apply(p.options);
-    ctl_daemon_start();
+    ctl_daemon_start(&p.settings);
     build(&p);
     serve(&p);
     if (engine_failure(p.engine)) {

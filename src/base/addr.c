@@ -238,6 +238,14 @@ addr_is_link_local(const struct ip_addr *a)
                          : a->b[0] == 0xfe && (a->b[1] & 0xc0) == 0x80;
 }
 
+bool
+addr_is_loopback(const struct ip_addr *a)
+{
+    static const struct ip_addr loopback6 = { { [15] = 1 } };
+
+    return addr_is_v4(a) ? a->b[12] == 127 : addr_equal(a, &loopback6);
+}
+
 /* Bits of byte 'i' that the first 'len' bits of the address cover. */
 static uint8_t
 prefix_mask(unsigned int len, unsigned int i)
@@ -275,6 +283,12 @@ prefix_parse(struct ip_prefix *p, const char *s)
         p->addr.b[i] &= prefix_mask(len, i);
     }
     return true;
+}
+
+bool
+prefix_is_host(const struct ip_prefix *p)
+{
+    return p->len == 128;
 }
 
 bool
@@ -322,6 +336,18 @@ mac_format(const struct mac_addr *m, char buf[MAC_STRLEN])
     }
     *p = '\0';
     return buf;
+}
+
+/* IEEE 802 8.2: the bit of locally administered addresses set, that of groups not. */
+struct mac_addr
+mac_local(uint64_t bits)
+{
+    struct mac_addr mac = { { 0x02 } };
+
+    for (size_t i = 1; i < sizeof mac.b; i++) {
+        mac.b[i] = (uint8_t) (bits >> 8 * i);
+    }
+    return mac;
 }
 
 bool

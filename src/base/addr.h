@@ -52,10 +52,13 @@ char *addr_format(const struct ip_addr *, char buf[ADDR_STRLEN]);
 bool addr_is_any(const struct ip_addr *);                   /* 0.0.0.0 or ::. */
 bool addr_is_multicast(const struct ip_addr *);             /* 224/4, ff00::/8. */
 bool addr_is_link_local(const struct ip_addr *);            /* 169.254/16, fe80::/10. */
+bool addr_is_loopback(const struct ip_addr *);              /* 127/8, ::1. */
 bool prefix_parse(struct ip_prefix *, const char *);        /* "A" or "A/LEN". */
+bool prefix_is_host(const struct ip_prefix *);              /* One address, not many. */
 bool prefix_contains(const struct ip_prefix *, const struct ip_addr *);
 bool mac_parse(struct mac_addr *, const char *);            /* "00:11:22:33:44:55". */
 char *mac_format(const struct mac_addr *, char buf[MAC_STRLEN]);
+struct mac_addr mac_local(uint64_t bits);                   /* Locally administered, out of 40. */
 bool mac_is_zero(const struct mac_addr *);
 bool mac_is_multicast(const struct mac_addr *);             /* Includes broadcast. */
 

@@ -255,6 +255,17 @@ pcap_stop(struct unixctl_conn *conn, int argc OVS_UNUSED, const char *argv[] OVS
 }
 
 static void
+config_reload(struct unixctl_conn *conn, int argc OVS_UNUSED, const char *argv[] OVS_UNUSED,
+              void *v_)
+{
+    struct ctl_view *v = v_;
+
+    if (!replied_error(conn, v->reload(v->aux))) {
+        unixctl_command_reply(conn, NULL);
+    }
+}
+
+static void
 exit_daemon(struct unixctl_conn *conn, int argc OVS_UNUSED, const char *argv[] OVS_UNUSED,
             void *v_)
 {
@@ -279,6 +290,7 @@ appctl_create(struct ctl_view *v, const struct vsdb *vsdb)
     unixctl_command_register("peer/del", "IP[:PORT]", 1, 1, peer_del, v);
     unixctl_command_register("pcap/start", "FILE", 1, 1, pcap_start, v);
     unixctl_command_register("pcap/stop", "", 0, 0, pcap_stop, v);
+    unixctl_command_register("config/reload", "", 0, 0, config_reload, v);
     unixctl_command_register("exit", "", 0, 0, exit_daemon, v);
     return a;
 }

@@ -5,10 +5,15 @@
 # private headers of Open vSwitch.
 
 noinst_LIBRARIES += src/ctl/libctl.a
-src_ctl_libctl_a_CPPFLAGS = $(AM_CPPFLAGS) $(OVS_PRIVATE_CFLAGS)
+src_ctl_libctl_a_CPPFLAGS = $(AM_CPPFLAGS) $(OVS_PRIVATE_CFLAGS) $(LIBCRYPTO_CFLAGS) \
+	$(SQLITE_CFLAGS)
 src_ctl_libctl_a_SOURCES = \
+	src/ctl/access_files.c \
+	src/ctl/access_files.h \
 	src/ctl/appctl.c \
 	src/ctl/appctl.h \
+	src/ctl/auth.c \
+	src/ctl/auth.h \
 	src/ctl/ctl_daemon.c \
 	src/ctl/ctl_daemon.h \
 	src/ctl/grid.c \
@@ -24,6 +29,8 @@ src_ctl_libctl_a_SOURCES = \
 	src/ctl/show.c \
 	src/ctl/spec.c \
 	src/ctl/spec.h \
+	src/ctl/store.c \
+	src/ctl/store.h \
 	src/ctl/view.h \
 	src/ctl/vsdb.c \
 	src/ctl/vsdb.h

@@ -6,11 +6,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <inttypes.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "ovs-config.h"
@@ -69,9 +72,31 @@ apply_logging(const struct options *o)
     }
 }
 
+/* "USER[:GROUP]", either of which may be missing.  Libopenvswitch finds the same, and more, but says
+ * it as to a log. */
+static void
+check_user(const char *spec)
+{
+    char *copy = xstrdup(spec);
+    char *group = copy;
+    char *user = strsep(&group, ":");
+
+    if (geteuid()) {
+        ovs_fatal(0, "--user: only root can become another user");
+    } else if (*user && !getpwnam(user)) {
+        ovs_fatal(0, "--user: there is no user \"%s\"", user);
+    } else if (group && *group && !getgrnam(group)) {
+        ovs_fatal(0, "--user: there is no group \"%s\"", group);
+    }
+    free(copy);
+}
+
 void
 ctl_daemon_apply(const struct options *o)
 {
+    if (option_given(o, OPTION_user)) {
+        check_user(option_text(o, OPTION_user));
+    }
     apply_logging(o);
     if (option_given(o, OPTION_detach)) {
         set_detach();
@@ -96,9 +121,9 @@ ctl_daemon_apply(const struct options *o)
 }
 
 void
-ctl_daemon_start(void)
+ctl_daemon_start(const struct settings *s)
 {
-    daemonize_start(false);
+    daemonize_start(s->n_pcap_ifs > 0);
 }
 
 void
@@ -172,14 +197,20 @@ open_database(const struct settings *s)
 }
 
 struct ctl_daemon *
-ctl_daemon_create(const struct options *o, const struct settings *s, struct ctl_view *view)
+ctl_daemon_create(const struct options *o)
 {
     struct ctl_daemon *d = mem_zalloc(sizeof *d);
 
-    d->view = view;
     if (unixctl_server_create(option_text(o, OPTION_unixctl), &d->unixctl)) {
         exit(EXIT_FAILURE);           /* It has printed why. */
     }
+    return d;
+}
+
+void
+ctl_daemon_serve(struct ctl_daemon *d, const struct settings *s, struct ctl_view *view)
+{
+    d->view = view;
     d->vsdb = open_database(s);
     d->appctl = appctl_create(view, d->vsdb);
 
@@ -190,7 +221,6 @@ ctl_daemon_create(const struct options *o, const struct settings *s, struct ctl_
 
     run_clients(d);
     d->pump = pump_create(&client);
-    return d;
 }
 
 void
@@ -233,6 +263,15 @@ void
 ctl_reopen_log(void)
 {
     vlog_reopen_log_file();
+}
+
+usec_t
+ctl_wall_clock(void)
+{
+    struct timespec ts;
+
+    clock_gettime(CLOCK_REALTIME, &ts);
+    return (usec_t) ts.tv_sec * CLOCK_SEC + ts.tv_nsec / 1000;
 }
 
 void

@@ -81,15 +81,34 @@ grid_text(struct grid *g, const char *format, ...)
     add_cell(g, text, json_string_create(text), false);
 }
 
-/* Length of the well-formed UTF-8 sequence at 'p' that is safe on a terminal, 0 if there is none:
- * no C0 or C1 control, nothing overlong, no surrogate. */
+/* Characters that are not seen but change what is: of format (Unicode's category Cf, the bidirectional
+ * controls among them) and of lines. */
+static bool
+is_format(uint32_t c)
+{
+    static const struct { uint32_t first, last; } ranges[] = {
+        { 0xad, 0xad }, { 0x600, 0x605 }, { 0x61c, 0x61c }, { 0x6dd, 0x6dd }, { 0x70f, 0x70f },
+        { 0x180e, 0x180e }, { 0x200b, 0x200f }, { 0x2028, 0x202e }, { 0x2060, 0x206f },
+        { 0xfeff, 0xfeff }, { 0xfff9, 0xfffb }, { 0x1d173, 0x1d17a }, { 0xe0001, 0xe007f },
+    };
+
+    for (size_t i = 0; i < MP_ARRAY_SIZE(ranges); i++) {
+        if (c >= ranges[i].first && c <= ranges[i].last) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Length of the well-formed UTF-8 sequence at 'p', 0 if there is none: nothing overlong, no
+ * surrogate.  '*code' is the character. */
 static size_t
-printable(const uint8_t *p, size_t n)
+utf8_char(const uint8_t *p, size_t n, uint32_t *code)
 {
     uint32_t c = p[0];
     size_t len = c < 0x80 ? 1 : (c & 0xe0) == 0xc0 ? 2 : (c & 0xf0) == 0xe0 ? 3
                  : (c & 0xf8) == 0xf0 ? 4 : 0;
-    static const uint32_t least[] = { 0, 0x20, 0xa0, 0x800, 0x10000 };
+    static const uint32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };
 
     if (!len || len > n) {
         return 0;
@@ -101,10 +120,42 @@ printable(const uint8_t *p, size_t n)
         }
         c = c << 6 | (p[i] & 0x3f);
     }
-    if (c < least[len] || c == 0x7f || c > 0x10ffff || (c >= 0xd800 && c < 0xe000)) {
+    if (c < least[len] || c > 0x10ffff || (c >= 0xd800 && c < 0xe000)) {
         return 0;
     }
+    *code = c;
     return len;
+}
+
+/* The same of what is safe on a terminal: no control either. */
+static size_t
+printable(const uint8_t *p, size_t n)
+{
+    uint32_t c;
+    size_t len = utf8_char(p, n, &c);
+
+    return len && c >= 0x20 && (c < 0x7f || c >= 0xa0) && !is_format(c) ? len : 0;
+}
+
+/* What a JSON string can hold of 's': all of it, if it is UTF-8 without NULs, as MQTT demands. */
+static struct json *
+slice_to_json(struct slice s)
+{
+    struct ds text = DS_EMPTY_INITIALIZER;
+
+    for (size_t i = 0; i < s.n; ) {
+        uint32_t c = 0;
+        size_t len = utf8_char(s.p + i, s.n - i, &c);
+
+        if (c) {
+            ds_put_buffer(&text, (const char *) s.p + i, len);
+        } else {
+            ds_put_cstr(&text, "\xef\xbf\xbd");      /* U+FFFD. */
+            len = 1;
+        }
+        i += len;
+    }
+    return json_string_create_nocopy(ds_steal_cstr(&text));
 }
 
 void
@@ -124,9 +175,7 @@ grid_slice(struct grid *g, struct slice s)
         i += len;
     }
 
-    char *cstr = ds_steal_cstr(&text);
-
-    add_cell(g, cstr, json_string_create(cstr), false);
+    add_cell(g, ds_steal_cstr(&text), slice_to_json(s), false);
 }
 
 void
@@ -190,7 +239,7 @@ put_text_line(const struct grid *g, const size_t *widths, const struct cell *row
 {
     for (size_t c = 0; c < g->n_columns; c++) {
         /* A heading stands as its column's first value does. */
-        bool right = (row ? row : g->cells)[c].is_number;
+        bool right = g->n && (row ? row : g->cells)[c].is_number;
 
         if (c) {
             ds_put_cstr(out, "  ");
@@ -208,9 +257,6 @@ format_text(const struct grid *g, struct ds *out)
 {
     size_t widths[MAX_COLUMNS];
 
-    if (!g->n) {
-        return;
-    }
     for (size_t c = 0; c < g->n_columns; c++) {
         widths[c] = display_width(g->columns[c]);
     }

@@ -27,7 +27,8 @@ void grid_destroy(struct grid *);
 
 /* Cells of a row from left to right; a row ends when all its columns have a value. */
 void grid_text(struct grid *, const char *, ...) __attribute__((format(printf, 2, 3)));
-void grid_slice(struct grid *, struct slice);       /* Bytes from outside. */
+/* Bytes from outside: as they are in JSON, with "\xNN" for what would not show in text. */
+void grid_slice(struct grid *, struct slice);
 void grid_int(struct grid *, int64_t);
 void grid_bool(struct grid *, bool);
 void grid_none(struct grid *);                      /* "-", in JSON null. */

@@ -1,7 +1,7 @@
 /* Copyright 2026 The ovs-mqtt-proxy authors.
  * SPDX-License-Identifier: Apache-2.0 */
-/* stats/show: every counter of every layer, named by the tables that declare them; and the usage
- * that memory/show prints. */
+/* stats/show: the counters of every layer, named by the tables that declare them, those that are zero
+ * only when asked for; and the usage that memory/show prints. */
 #include <config.h>
 
 #include "ctl/appctl.h"
@@ -48,10 +48,17 @@ counter(const void *values, size_t i)
     return value;
 }
 
+enum stats_form { STATS_NONZERO, STATS_ALL, STATS_JSON };
+
 static void
-put_group_text(const struct ctl_counters *c, const void *values, struct ds *out)
+put_group_text(const struct ctl_counters *c, const void *values, enum stats_form form,
+               struct ds *out)
 {
     for (size_t i = 0; i < c->n; i++) {
+        if (form == STATS_NONZERO && !counter(values, i)) {
+            continue;
+        }
+
         char *name = xasprintf("%s.%s", c->group, c->descs[i].name);
 
         ds_put_format(out, "%-32s %12llu  %s\n", name,
@@ -71,48 +78,60 @@ group_to_json(const struct ctl_counters *c, const void *values)
     return object;
 }
 
+struct stats_output {
+    enum stats_form form;
+    struct json *json;                /* STATS_JSON: an object. */
+    struct ds text;
+};
+
 static void
-put_group(const struct ctl_counters *c, const void *values, struct json *json, struct ds *out)
+put_group(struct stats_output *out, const struct ctl_counters *c, const void *values)
 {
     if (!values) {
         return;
-    } else if (json) {
-        json_object_put(json, c->group, group_to_json(c, values));
+    } else if (out->form == STATS_JSON) {
+        json_object_put(out->json, c->group, group_to_json(c, values));
     } else {
-        put_group_text(c, values, out);
+        put_group_text(c, values, out->form, &out->text);
     }
+}
+
+static bool
+parse_stats_form(int argc, const char *argv[], enum stats_form *form)
+{
+    *form = (argc < 2 ? STATS_NONZERO : !strcmp(argv[1], "all") ? STATS_ALL : STATS_JSON);
+    return *form != STATS_JSON || !strcmp(argv[1], "json");
 }
 
 static void
 stats_show(struct unixctl_conn *conn, int argc, const char *argv[], void *v_)
 {
     struct ctl_view *v = v_;
-    struct ds out = DS_EMPTY_INITIALIZER;
-    struct json *json = argc > 1 ? json_object_create() : NULL;
+    struct stats_output out = { .text = DS_EMPTY_INITIALIZER };
     struct ctl_counters groups[5];
     const void *values[5];
 
-    if (argc > 1 && strcmp(argv[1], "json")) {
-        json_destroy(json);
-        unixctl_command_reply_error(conn, "the only argument is \"json\"");
+    if (!parse_stats_form(argc, argv, &out.form)) {
+        unixctl_command_reply_error(conn, "the only argument is \"all\" or \"json\"");
         return;
     }
+    out.json = out.form == STATS_JSON ? json_object_create() : NULL;
 
     size_t n = core_counters(v, groups, values);
 
     for (size_t i = 0; i < n; i++) {
-        put_group(&groups[i], values[i], json, &out);
+        put_group(&out, &groups[i], values[i]);
     }
     for (size_t i = 0; i < v->n_counters; i++) {
-        put_group(&v->counters[i], v->counters[i].values(v->aux), json, &out);
+        put_group(&out, &v->counters[i], v->counters[i].values(v->aux));
     }
-    if (json) {
-        json_to_ds(json, JSSF_PRETTY | JSSF_SORT, &out);
-        ds_put_char(&out, '\n');
-        json_destroy(json);
+    if (out.json) {
+        json_to_ds(out.json, JSSF_PRETTY | JSSF_SORT, &out.text);
+        ds_put_char(&out.text, '\n');
+        json_destroy(out.json);
     }
-    unixctl_command_reply(conn, ds_cstr(&out));
-    ds_destroy(&out);
+    unixctl_command_reply(conn, ds_cstr(&out.text));
+    ds_destroy(&out.text);
 }
 
 void
@@ -140,5 +159,5 @@ metrics_memory_report(struct ctl_view *v)
 void
 metrics_register(struct ctl_view *v)
 {
-    unixctl_command_register("stats/show", "[json]", 0, 1, stats_show, v);
+    unixctl_command_register("stats/show", "[all|json]", 0, 1, stats_show, v);
 }

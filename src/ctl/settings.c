@@ -24,6 +24,9 @@ static const struct {
     { "OpenFlow10", 0x01 }, { "OpenFlow13", 0x04 }, { "OpenFlow14", 0x05 }, { "OpenFlow15", 0x06 },
 };
 
+/* Of the ports that Open vSwitch numbers; above are OpenFlow's reserved ones. */
+#define MAX_PORT_NUMBER 0xfeff
+
 /* ---- Services ---- */
 
 static char *
@@ -96,7 +99,7 @@ check_edge_ports(const struct settings *s)
     for (size_t i = 0; i < s->n_services; i++) {
         char text[PREFIX_STRLEN];
 
-        if (!spec_is_host(&s->services[i].prefix) && !s->n_edge_ports && s->openflow) {
+        if (!prefix_is_host(&s->services[i].prefix) && !s->n_edge_ports && s->openflow) {
             return xasprintf("--take=%s needs --edge-port, so that MQTT in transit is left alone",
                              spec_format_prefix(&s->services[i].prefix, text));
         }
@@ -112,7 +115,7 @@ is_own_address(const struct settings *s, const struct ip_addr *a)
     for (size_t i = 0; i < s->n_services; i++) {
         const struct ip_prefix *p = &s->services[i].prefix;
 
-        if (spec_is_host(p) && addr_equal(&p->addr, a)) {
+        if (prefix_is_host(p) && addr_equal(&p->addr, a)) {
             return true;
         }
     }
@@ -122,19 +125,28 @@ is_own_address(const struct settings *s, const struct ip_addr *a)
 bool
 settings_peer_source(const struct settings *s, const struct ip_addr *peer, struct ip_addr *source)
 {
-    if (!addr_is_any(&s->peer_address) && addr_is_v4(&s->peer_address) == addr_is_v4(peer)) {
-        *source = s->peer_address;
-        return true;
-    }
-    for (size_t i = 0; i < s->n_services; i++) {
-        const struct ip_prefix *p = &s->services[i].prefix;
+    struct proxy_sources sources = { s->services, s->n_services, s->peer_address };
 
-        if (spec_is_host(p) && addr_is_v4(&p->addr) == addr_is_v4(peer)) {
-            *source = p->addr;
-            return true;
-        }
+    return proxy_choose_source(&sources, peer, source);
+}
+
+/* A router is one more neighbour, of a family that we send datagrams from. */
+static char *
+check_gateway(const struct settings *s)
+{
+    char text[ADDR_STRLEN];
+    struct ip_addr source;
+
+    if (addr_is_any(&s->gateway)) {
+        return NULL;
+    } else if (is_own_address(s, &s->gateway)) {
+        return xasprintf("--gateway: %s is a service address of this very proxy",
+                         addr_format(&s->gateway, text));
+    } else if (!settings_peer_source(s, &s->gateway, &source)) {
+        return xasprintf("--gateway: there is no service address of the family of %s",
+                         addr_format(&s->gateway, text));
     }
-    return false;
+    return NULL;
 }
 
 static char *
@@ -260,6 +272,31 @@ read_passphrase(const char *file, char **password)
     return NULL;
 }
 
+/* Who has to say who is who is found out here; the files are read later. */
+static char *
+parse_access(struct settings *s, const struct options *o)
+{
+    const char *passwords = option_text(o, OPTION_password_file);
+    const char *acl = option_text(o, OPTION_acl_file);
+    const char *anonymous = option_text(o, OPTION_allow_anonymous);
+
+    if (passwords && s->username) {
+        return xstrdup("-u and --password-file are two ways to say who may connect: give one");
+    } else if (anonymous && strcmp(anonymous, "true") && strcmp(anonymous, "false")) {
+        return xasprintf("--allow-anonymous: \"%s\" is neither true nor false", anonymous);
+    } else if (anonymous && !strcmp(anonymous, "false") && !passwords && !s->username) {
+        return xstrdup("--allow-anonymous=false needs --password-file or -u: nobody could connect");
+    }
+    if (anonymous) {
+        s->anonymous = (!strcmp(anonymous, "true") ? MQTT_ANONYMOUS_ALLOWED
+                        : MQTT_ANONYMOUS_REFUSED);
+    }
+    /* A daemon leaves its directory. */
+    s->password_file = passwords ? abs_file_name(NULL, passwords) : NULL;
+    s->acl_file = acl ? abs_file_name(NULL, acl) : NULL;
+    return NULL;
+}
+
 static char *
 parse_credentials(struct settings *s, const struct options *o)
 {
@@ -288,6 +325,35 @@ add_word(char ***words, size_t *n, const char *word)
     (*words)[(*n)++] = xstrdup(word);
 }
 
+static bool
+is_port_number(const char *digits)
+{
+    return strlen(digits) <= 5 && atoi(digits) >= 1 && atoi(digits) <= MAX_PORT_NUMBER;
+}
+
+static char *
+parse_interfaces(struct settings *s, const char *list)
+{
+    char *copy = xstrdup(list);
+    char *rest = copy, *error = NULL, *word;
+
+    while (!error && (word = strsep(&rest, ","))) {
+        for (size_t i = 0; i < s->n_pcap_ifs && !error; i++) {
+            if (!strcmp(s->pcap_ifs[i], word)) {
+                error = xasprintf("--attach: interface %s is given twice", word);
+            }
+        }
+        if (!error && !*word) {
+            error = xasprintf("--attach: an interface has no name in \"%s\"", list);
+        }
+        if (!error) {
+            add_word(&s->pcap_ifs, &s->n_pcap_ifs, word);
+        }
+    }
+    free(copy);
+    return error;
+}
+
 static char *
 parse_attachment(struct settings *s, const struct options *o)
 {
@@ -301,19 +367,20 @@ parse_attachment(struct settings *s, const struct options *o)
             return xasprintf("--attach: \"%s\" is neither openflow nor pcap:IF[,IF...]", text);
         }
 
-        char *copy = xstrdup(list);
-        char *save = NULL;
+        char *error = parse_interfaces(s, list);
 
-        for (char *w = strtok_r(copy, ",", &save); w; w = strtok_r(NULL, ",", &save)) {
-            add_word(&s->pcap_ifs, &s->n_pcap_ifs, w);
+        if (error) {
+            return error;
         }
-        free(copy);
     }
     for (size_t i = 0; i < option_count(o, OPTION_edge_port); i++) {
         const char *port = option_item(o, OPTION_edge_port, i);
 
         if (!*port) {
             return xstrdup("--edge-port needs the name or number of a port");
+        } else if (spec_is_digits(port) && !is_port_number(port)) {
+            return xasprintf("--edge-port: %s is not the number of a port (1 to %d)", port,
+                             MAX_PORT_NUMBER);
         }
         add_word(&s->edge_ports, &s->n_edge_ports, port);
     }
@@ -426,7 +493,7 @@ static char *
 parse_all(struct settings *s, const struct options *o, const struct ip_addr *host, size_t n_host)
 {
     char *(*const first[])(struct settings *, const struct options *) = {
-        parse_attachment, parse_switch, parse_credentials, parse_services,
+        parse_attachment, parse_switch, parse_credentials, parse_access, parse_services,
     };
     char *error = NULL;
 
@@ -439,6 +506,7 @@ parse_all(struct settings *s, const struct options *o, const struct ip_addr *hos
     /* These are checked against the services. */
     error = error ? error : check_edge_ports(s);
     error = error ? error : parse_peer_ways(s, o);
+    error = error ? error : check_gateway(s);
     return error ? error : parse_peers(s, o);
 }
 
@@ -474,6 +542,8 @@ settings_uninit(struct settings *s)
     free_words(s->edge_ports, s->n_edge_ports);
     free(s->username);
     free(s->password);
+    free(s->password_file);
+    free(s->acl_file);
     free(s->bridge);
     free(s->method);
     free(s->db);
@@ -492,6 +562,9 @@ settings_to_proxy(const struct settings *s, const struct options *o, struct prox
     c->net.gateway = s->gateway;
     c->mqtt.username = s->username;
     c->mqtt.password = s->password;
+    c->mqtt.asks_auth = s->password_file != NULL;
+    c->mqtt.anonymous = s->anonymous;
+    c->mqtt.version = PACKAGE_NAME " version " PACKAGE_VERSION;
     /* One limit for both halves of a client. */
     c->mqtt.max_connections = c->utcp.max_connections;
     c->peers = s->peers;
@@ -516,12 +589,7 @@ settings_probe_mac(const struct settings *s, const struct options *o, const char
         seed = longer;
     }
 
-    uint64_t hash = siphash(&key, seed, strlen(seed));
-
+    mac = mac_local(siphash(&key, seed, strlen(seed)));
     free(seed);
-    for (size_t i = 0; i < sizeof mac.b; i++) {
-        mac.b[i] = hash >> (8 * i);
-    }
-    mac.b[0] = (mac.b[0] & 0xfc) | 0x02;    /* Locally administered, one station. */
     return mac;
 }

@@ -30,6 +30,8 @@ struct settings {
     struct ip_addr peer_address;      /* Any-address: none given. */
     struct ip_addr gateway;           /* Any-address: none. */
     char *username, *password;        /* NULL: anonymous. */
+    char *password_file, *acl_file;   /* Absolute names, or NULL. */
+    enum mqtt_anonymous anonymous;
 
     /* Attachment. */
     bool openflow;                    /* Else pcap. */

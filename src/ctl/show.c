@@ -62,7 +62,7 @@ show_connections(struct ctl_view *v)
         put_endpoint(g, &info.tuple.local, info.tuple.local_port);
         grid_text(g, "%s", utcp_state_name(info.state));
         put_port(g, path.port);
-        put_vlan(g, path.n_tags ? path.tci[0] & 0xfff : 0);
+        put_vlan(g, path.n_tags ? path.tci[path.n_tags - 1] & 0xfff : 0);
         grid_int(g, info.mss);
         grid_int(g, info.rcv_wnd);
         grid_int(g, info.snd_queued);
@@ -169,7 +169,8 @@ show_peers(struct ctl_view *v)
         grid_text(g, "%s%s", info.spec.via == PEER_SOCKET ? "socket" : "inband",
                   info.spec.bcast ? ",bcast" : "");
         grid_text(g, "%s", info.spec.strict ? "prototype,strict" : "prototype");
-        grid_text(g, "%s", info.up ? "up" : info.last_heard_at < 0 ? "never heard" : "silent");
+        /* A peer without subscribers has nothing to say: that says nothing of its health. */
+        grid_text(g, "%s", info.up ? "up" : info.last_heard_at < 0 ? "unknown" : "idle");
         grid_seconds(g, info.last_heard_at < 0 ? -1 : now - info.last_heard_at);
         grid_int(g, info.n_filters);
         grid_int(g, info.queued_bytes);

@@ -13,9 +13,9 @@
 #include "util.h"
 
 bool
-spec_is_host(const struct ip_prefix *p)
+spec_is_digits(const char *s)
 {
-    return p->len == 128;
+    return s[0] && !s[strspn(s, "0123456789")];
 }
 
 char *
@@ -27,7 +27,7 @@ spec_format_prefix(const struct ip_prefix *p, char buf[PREFIX_STRLEN])
     addr_format(&p->addr, addr);
     if (!p->len) {
         snprintf(buf, PREFIX_STRLEN, "ANY");
-    } else if (spec_is_host(p)) {
+    } else if (prefix_is_host(p)) {
         snprintf(buf, PREFIX_STRLEN, "%s", addr);
     } else {
         snprintf(buf, PREFIX_STRLEN, "%s/%d", addr, v4 ? p->len - 96 : p->len);
@@ -38,7 +38,7 @@ spec_format_prefix(const struct ip_prefix *p, char buf[PREFIX_STRLEN])
 bool
 spec_is_usable(const struct ip_addr *a)
 {
-    return !addr_is_any(a) && !addr_is_multicast(a)
+    return !addr_is_any(a) && !addr_is_multicast(a) && !addr_is_loopback(a)
            && !(addr_is_v4(a) && addr_to_v4(a) == UINT32_MAX);
 }
 
@@ -64,19 +64,46 @@ spec_parse_address(const char *text, struct net_service *svc)
     return NULL;
 }
 
+static bool
+is_usable_prefix(const struct ip_prefix *p)
+{
+    /* "0.0.0.0/0" holds all sorts, hosts among them. */
+    return (prefix_is_host(p) ? spec_is_usable(&p->addr)
+            : !addr_is_multicast(&p->addr) && !addr_is_loopback(&p->addr));
+}
+
+/* "192.168.1.5/24": either a host or its network is meant. */
+static bool
+has_host_bits(const char *text, const struct ip_prefix *p)
+{
+    char addr[ADDR_STRLEN];
+    struct ip_addr a;
+
+    snprintf(addr, sizeof addr, "%.*s", (int) strcspn(text, "/"), text);
+    return addr_parse(&a, addr) && !addr_equal(&a, &p->addr);
+}
+
 char *
 spec_parse_take(const char *text, struct net_service *svc)
 {
+    char prefix[PREFIX_STRLEN];
+
     memset(svc, 0, sizeof *svc);
     svc->kind = NET_TAKEN;
     if (!strcasecmp(text, "any")) {
         return NULL;                  /* Length 0: every address of both families. */
     }
     if (!prefix_parse(&svc->prefix, text)
-        || (spec_is_host(&svc->prefix) && !spec_is_usable(&svc->prefix.addr))
         || !svc->prefix.len) {        /* "::/0" would be IPv4 too. */
         return xasprintf("--take: \"%s\" is neither an IP address of a host, nor a prefix, nor "
                          "ANY", text);
+    }
+    if (!is_usable_prefix(&svc->prefix)) {
+        return xasprintf("--take: \"%s\" is not what hosts on a network have", text);
+    }
+    if (has_host_bits(text, &svc->prefix)) {
+        return xasprintf("--take: \"%s\" has bits of a host: the network is %s, a host goes without "
+                         "the length", text, spec_format_prefix(&svc->prefix, prefix));
     }
     return NULL;
 }
@@ -135,18 +162,27 @@ spec_skip(const char **text, const char *prefix)
 static char *
 parse_peer_flags(char *flags, struct peer_spec *p)
 {
-    char *save = NULL;
+    char *f;
 
-    for (char *f = strtok_r(flags, ",", &save); f; f = strtok_r(NULL, ",", &save)) {
-        if (!strcmp(f, "strict")) {
-            p->strict = true;
-        } else if (!strcmp(f, "bcast")) {
-            p->bcast = true;
-        } else {
+    while ((f = strsep(&flags, ","))) {
+        bool *flag = !strcmp(f, "strict") ? &p->strict : !strcmp(f, "bcast") ? &p->bcast : NULL;
+
+        if (!flag) {
             return xasprintf("-F: \"%s\" is neither strict nor bcast", f);
+        } else if (*flag) {
+            return xasprintf("-F: %s is given twice", f);
         }
+        *flag = true;
     }
     return NULL;
+}
+
+/* A socket's peer may be on this very host.  With "bcast" it is the frame that goes to everybody,
+ * the datagram is for one. */
+static bool
+is_usable_peer(const struct peer_spec *p)
+{
+    return spec_is_usable(&p->addr) || (p->via == PEER_SOCKET && addr_is_loopback(&p->addr));
 }
 
 char *
@@ -174,6 +210,9 @@ spec_parse_peer(const char *text, uint16_t default_port, struct peer_spec *p)
         error = xasprintf("-F: \"%s\" is not [inband:|socket:]IP[:PORT][,strict][,bcast]", text);
     } else if (comma) {
         error = parse_peer_flags(comma + 1, p);
+    }
+    if (!error && !is_usable_peer(p)) {
+        error = xasprintf("-F: \"%s\" is not the address of a host", text);
     }
     if (!error && p->bcast && p->via == PEER_SOCKET) {
         error = xstrdup("-F: bcast is for in-band peers; a socket asks the kernel for the way");

@@ -23,10 +23,9 @@ bool spec_parse_endpoint(char *text, struct peer_spec *);
 /* Moves '*text' behind 'prefix' if it begins so. */
 bool spec_skip(const char **text, const char *prefix);
 
-/* An address that a host can have and a client can call. */
+/* An address that a host on a network can have: no loopback, group or broadcast. */
 bool spec_is_usable(const struct ip_addr *);
-/* A service of one host address, not of many. */
-bool spec_is_host(const struct ip_prefix *);
+bool spec_is_digits(const char *);
 
 /* "192.168.1.104:1883", "[2001:db8::1]:1883". */
 #define PEER_STRLEN (ADDR_STRLEN + 8)

@@ -32,6 +32,7 @@ struct ctl_view {
     void *aux;                        /* First argument of every function below. */
     usec_t (*now)(void *aux);
     void (*exit)(void *aux);
+    char *(*reload)(void *aux);                 /* Passwords and access rules. */
 
     /* One row; the caller destroys it. */
     struct grid *(*show_switch)(void *aux, const struct vsdb_bridge *);

@@ -22,8 +22,14 @@ VLOG_DEFINE_THIS_MODULE(engine);
 #define SETTLE_US (5 * CLOCK_SEC)
 /* Of our segments in pcap mode: guard e tells the kernel's RSTs from ours by their 64. */
 #define PCAP_TTL 63
+/* After the switch was away for so long, what waited for it is of no use to anybody, and there may
+ * be much of it. */
+#define STALE_US (10 * CLOCK_SEC)
 /* While frames cannot leave, whatever is due in the proxy is looked at this often. */
 #define BLOCKED_US (20 * CLOCK_MSEC)
+
+/* A switch may come and go many times a second. */
+static struct vlog_rate_limit attach_rl = VLOG_RATE_LIMIT_INIT(20, 20);
 
 /* ---- Frames and datagrams in ---- */
 
@@ -38,6 +44,22 @@ static void
 pcap_received(void *e, uint32_t port, const void *frame, size_t n, usec_t now)
 {
     rx_frame(e, port, frame, n, now);
+}
+
+static void
+pcap_lost(void *e_, const char *interface, const char *reason)
+{
+    (void) e_;
+    VLOG_WARN_RL(&attach_rl, "%s: nothing is captured: %s; looking for it", interface, reason);
+}
+
+static void
+pcap_found(void *e_, const char *interface, usec_t now)
+{
+    struct engine *e = e_;
+
+    VLOG_INFO_RL(&attach_rl, "%s: captured again", interface);
+    net_ask_again(proxy_net(e->proxy), now);
 }
 
 static void
@@ -83,11 +105,14 @@ stream_read(void *e_, size_t n, usec_t now)
 
 /* The switch is gone, or was never there.  Said once until it is back. */
 static void
-lost_switch(struct engine *e, const char *reason)
+lost_switch(struct engine *e, const char *reason, usec_t now)
 {
     const char *what = e->settings->bridge ? e->settings->bridge : e->settings->method;
-    bool was_ready = is_attached(e);
+    bool was_ready = flowsync_state(e->flowsync) != FLOWSYNC_DETACHED;
 
+    if (was_ready && !e->awaits_flows) {
+        e->away_since = now;
+    }
     flowsync_detach(e->flowsync);
     swconn_close(e->swconn, reason);
     e->unreachable = true;
@@ -97,17 +122,11 @@ lost_switch(struct engine *e, const char *reason)
     }
     e->said_unreachable = true;
     if (was_ready) {
-        VLOG_WARN("%s: detached: %s; trying again", what, reason);
+        VLOG_WARN_RL(&attach_rl, "%s: detached: %s; trying again", what, reason);
     } else {
-        VLOG_WARN("%s: cannot attach to the switch at %s (%s); waiting for it", what,
-                  e->settings->method, reason);
+        VLOG_WARN_RL(&attach_rl, "%s: cannot attach to the switch at %s (%s); waiting for it", what,
+                     e->settings->method, reason);
     }
-}
-
-static void
-stream_closed(void *e, const char *reason, usec_t now OVS_UNUSED)
-{
-    lost_switch(e, reason);
 }
 
 static void
@@ -115,9 +134,9 @@ attached(struct engine *e, usec_t now)
 {
     const char *what = e->settings->bridge ? e->settings->bridge : e->settings->method;
 
-    VLOG_INFO("%s: attached by OpenFlow %s, datapath %016llx", what,
-              swconn_version_name(e->swconn),
-              (unsigned long long int) swconn_datapath_id(e->swconn));
+    VLOG_INFO_RL(&attach_rl, "%s: attached by OpenFlow %s, datapath %016llx", what,
+                 swconn_version_name(e->swconn),
+                 (unsigned long long int) swconn_datapath_id(e->swconn));
     e->was_attached = true;
     e->said_unreachable = false;
     e->said_ports = false;
@@ -125,7 +144,7 @@ attached(struct engine *e, usec_t now)
     io_ofstream_confirm(e->stream);
     engine_update_flows(e);
     flowsync_attach(e->flowsync, now);
-    e->may_probe = e->settings->openflow;
+    e->awaits_flows = true;
 }
 
 static void
@@ -154,7 +173,7 @@ handle_event(struct engine *e, const struct swconn_event *event, usec_t now)
         /* Swconn's own text goes with its close. */
         char *reason = mem_strdup(event->text);
 
-        lost_switch(e, reason);
+        lost_switch(e, reason, now);
         io_ofstream_drop(e->stream, now);
         mem_free(reason);
         break;
@@ -163,23 +182,56 @@ handle_event(struct engine *e, const struct swconn_event *event, usec_t now)
 }
 
 static void
-drain_switch(struct engine *e, usec_t now)
+handle_events(struct engine *e, usec_t now)
 {
     struct swconn_event event;
 
-    if (!e->said_unreachable && !io_ofstream_is_open(e->stream) && io_ofstream_error(e->stream)) {
-        lost_switch(e, io_ofstream_error(e->stream));
-    }
-    swconn_run(e->swconn, now);
     while (swconn_next_event(e->swconn, now, &event)) {
         handle_event(e, &event, now);
     }
 }
 
 static void
+stream_closed(void *e_, const char *reason, usec_t now)
+{
+    struct engine *e = e_;
+
+    /* What the switch said last may tell why. */
+    handle_events(e, now);
+    if (swconn_state(e->swconn) != SWCONN_CLOSED_STATE) {
+        lost_switch(e, reason, now);
+    }
+}
+
+static void
+drain_switch(struct engine *e, usec_t now)
+{
+    if (!e->said_unreachable && !io_ofstream_is_open(e->stream) && io_ofstream_error(e->stream)) {
+        lost_switch(e, io_ofstream_error(e->stream), now);
+    }
+    swconn_run(e->swconn, now);
+    handle_events(e, now);
+}
+
+/* The flows are in.  Not before: what our frames are answered with would reach others, and what
+ * left in an owner's name would carry the daemon's own MAC. */
+static void
+begin_sending(struct engine *e, usec_t now)
+{
+    e->awaits_flows = false;
+    if (e->settings->openflow) {
+        if (now - e->away_since > STALE_US) {
+            net_drop_stale(proxy_net(e->proxy));
+        }
+        net_ask_again(proxy_net(e->proxy), now);
+    }
+}
+
+static void
 sync_flows(struct engine *e, usec_t now)
 {
-    if (net_owner_generation(proxy_net(e->proxy)) != e->owner_generation) {
+    if (net_owner_generation(proxy_net(e->proxy)) != e->owner_generation
+        || (is_attached(e) && engine_may_have_meters(e) != e->has_meters)) {
         e->flows_dirty = true;
     }
     /* Whatever is not in the switch when we leave stays out. */
@@ -192,15 +244,19 @@ sync_flows(struct engine *e, usec_t now)
         e->failure = mem_strdup(flowsync_refusal(e->flowsync));
         io_loop_stop(e->loop);
     }
+    if (e->awaits_flows && flowsync_state(e->flowsync) == FLOWSYNC_IN_SYNC) {
+        begin_sending(e, now);
+    }
 }
 
 /* ---- Frames and datagrams out ---- */
 
-/* Frames can leave: a switch that is not there or does not read leaves them where they are. */
+/* Frames can leave: a switch that is not there, has not our flows yet, or does not read leaves them
+ * where they are. */
 static bool
 may_send(const struct engine *e)
 {
-    return e->pcap || (is_attached(e) && swconn_may_send(e->swconn));
+    return e->pcap || (is_attached(e) && !e->awaits_flows && swconn_may_send(e->swconn));
 }
 
 static void
@@ -281,20 +337,6 @@ engine_stop(struct engine *e)
 }
 
 static bool
-peers_are_told(const struct engine *e)
-{
-    struct peer_info info;
-    uint32_t pos = 0;
-
-    while (peers_walk(proxy_peers(e->proxy), &pos, &info)) {
-        if (info.queued_bytes) {
-            return false;
-        }
-    }
-    return true;
-}
-
-static bool
 flows_are_gone(const struct engine *e)
 {
     enum flowsync_state state;
@@ -313,7 +355,7 @@ static void
 step_exit(struct engine *e, usec_t now)
 {
     if (e->phase == ENGINE_CLOSING
-        && ((proxy_is_idle(e->proxy) && peers_are_told(e)) || now >= e->phase_ends_at)) {
+        && (proxy_is_idle(e->proxy) || now >= e->phase_ends_at)) {
         e->phase = ENGINE_REMOVING;
         e->phase_ends_at = now + REMOVING_US;
         if (e->flowsync && !option_given(e->options, OPTION_keep_flows)) {
@@ -370,14 +412,10 @@ engine_turn(struct engine *e, usec_t now)
         drain_switch(e, now);
     }
     proxy_run(e->proxy, now);
+    engine_store_run(e);
+    engine_access_run(e, now);
     if (e->swconn) {
         sync_flows(e, now);
-    }
-    /* Not before: without flow b2 an owner's answer would not reach us, and what leaves meanwhile in
-     * its name would carry the daemon's own MAC. */
-    if (e->may_probe && flowsync_state(e->flowsync) == FLOWSYNC_IN_SYNC) {
-        e->may_probe = false;
-        net_probe_owners(proxy_net(e->proxy), now);
     }
     send_all(e, now);
     log_notices(e);
@@ -464,6 +502,8 @@ open_pcap(struct engine *e)
         .filter = text,
         .aux = e,
         .received = pcap_received,
+        .lost = pcap_lost,
+        .found = pcap_found,
     };
 
     e->pcap = io_pcap_create(e->loop, &config, &error);
@@ -497,10 +537,13 @@ static char *
 open_all(struct engine *e)
 {
     const char *trace = option_text(e->options, OPTION_pcap_trace);
-    char *error = NULL;
+    char *error = engine_access_open(e);
 
-    if (trace) {
-        e->trace = io_trace_start(trace, 0, &error);
+    if (!error) {
+        error = engine_store_open(e);
+    }
+    if (!error && trace) {
+        e->trace = engine_start_trace(e, trace, &error);
     }
     if (!error && !e->settings->openflow) {
         error = open_pcap(e);
@@ -517,6 +560,8 @@ open_all(struct engine *e)
 static void
 log_services(const struct engine *e)
 {
+    bool wide = false;
+
     for (size_t i = 0; i < e->settings->n_services; i++) {
         const struct net_service *svc = &e->settings->services[i];
         char text[PREFIX_STRLEN];
@@ -525,6 +570,11 @@ log_services(const struct engine *e)
                   svc->kind == NET_VIRTUAL ? "virtual" : "taken",
                   spec_format_prefix(&svc->prefix, text),
                   e->settings->services_from_host ? ", of this network namespace" : "");
+        wide |= !prefix_is_host(&svc->prefix);
+    }
+    if (e->settings->n_edge_ports && !wide) {
+        VLOG_WARN("--edge-port is for --take=PREFIX and --take=ANY: clients of the addresses given "
+                  "are intercepted at every port");
     }
 }
 
@@ -538,6 +588,7 @@ engine_create(const struct engine_config *config, struct io_loop *loop, char **e
     e->settings = config->settings;
     e->options = config->options;
     e->loop = loop;
+    e->away_since = now;
     e->settle_by = now + SETTLE_US;
     e->phase_ends_at = CLOCK_NEVER;
     e->flows_dirty = true;
@@ -548,14 +599,15 @@ engine_create(const struct engine_config *config, struct io_loop *loop, char **e
         proxy.utcp.ttl = PCAP_TTL;
     }
     proxy_config_set_key(&proxy, &config->key);
+    engine_store_configure(e, &proxy.mqtt);
     e->proxy = proxy_create(&proxy, now);
     engine_init_view(e);
-    log_services(e);
     *error = open_all(e);
     if (*error) {
         engine_destroy(e);
         return NULL;
     }
+    log_services(e);
     return e;
 }
 
@@ -570,6 +622,8 @@ engine_destroy(struct engine *e)
         io_pcap_destroy(e->pcap);
         io_udp_destroy(e->udp);
         io_trace_stop(e->trace);
+        engine_access_close(e);
+        engine_store_close(e);
         proxy_destroy(e->proxy);
         mem_free(e->failure);
         mem_free(e);

@@ -37,6 +37,10 @@ usec_t engine_turn(struct engine *, usec_t now);
  * nobody answers, the loop is stopped. */
 void engine_stop(struct engine *);
 
+/* Reads --password-file and --acl-file again.  Connections stay; if there is a mistake in one of the
+ * files, so does all else, and one sentence says where, to be freed.  Logs the outcome. */
+char *engine_reload(struct engine *);
+
 /* It is known whether the daemon can do its job: the flows are in, or the switch is not there (which
  * is waited for), or engine_failure(). */
 bool engine_is_settled(const struct engine *, usec_t now);

@@ -44,12 +44,12 @@ add_services(struct inputs *in, const struct settings *s, const struct net *net)
         struct flows_service *f = &in->services[in->n_services];
         struct net_owner owner = { .known = false };
 
-        if (!spec_is_host(&svc->prefix) && s->openflow && !in->n_ports) {
+        if (!prefix_is_host(&svc->prefix) && s->openflow && !in->n_ports) {
             continue;                 /* Would intercept everywhere: wait for its edge ports. */
         }
         f->kind = svc->kind == NET_VIRTUAL ? FLOWS_VIRTUAL : FLOWS_TAKEN;
         f->prefix = svc->prefix;
-        if (net && svc->kind == NET_TAKEN && spec_is_host(&svc->prefix)) {
+        if (net && svc->kind == NET_TAKEN && prefix_is_host(&svc->prefix)) {
             net_owner(net, i, &owner);
         }
         f->owner_known = owner.known;
@@ -82,12 +82,6 @@ add_peers(struct inputs *in, struct proxy *proxy)
     }
 }
 
-static bool
-is_number(const char *s)
-{
-    return s[0] && !s[strspn(s, "0123456789")];
-}
-
 /* Numbers of the edge ports.  'conn' NULL: only those given as numbers.  Returns the first name that
  * is not known, or NULL. */
 static const char *
@@ -100,8 +94,10 @@ add_edge_ports(struct inputs *in, const struct settings *s, const struct swconn 
         const char *name = s->edge_ports[i];
         struct swconn_port port;
 
-        if (is_number(name)) {
+        if (spec_is_digits(name)) {
             in->ports[in->n_ports++] = strtoul(name, NULL, 10);
+        } else if (!strcmp(name, "LOCAL")) {
+            in->ports[in->n_ports++] = PKTOUT_PORT_LOCAL;
         } else if (conn && swconn_find_port(conn, name, &port)) {
             in->ports[in->n_ports++] = port.number;
         } else if (!unknown) {
@@ -132,8 +128,8 @@ fill_config(struct flows_config *c, const struct inputs *in, const struct settin
 }
 
 /* Meters came with OpenFlow 1.3. */
-static bool
-has_meters(const struct engine *e)
+bool
+engine_may_have_meters(const struct engine *e)
 {
     return swconn_version(e->swconn) != 0x01 && !flowsync_meters_refused(e->flowsync);
 }
@@ -154,7 +150,7 @@ engine_update_flows(struct engine *e)
     add_peers(&in, e->proxy);
     fill_config(&c, &in, e->settings, e->options);
     c.probe_mac = e->probe_mac;
-    c.use_meters = has_meters(e);
+    c.use_meters = e->has_meters = engine_may_have_meters(e);
     e->flows_dirty = false;
     e->owner_generation = net_owner_generation(proxy_net(e->proxy));
 

@@ -37,11 +37,19 @@ struct engine {
     bool flows_dirty;                 /* To be built anew. */
     uint32_t owner_generation;        /* Of net, that they were built from. */
     bool said_ports;                  /* An edge port that the switch does not have. */
-    bool may_probe;                   /* Attached; owners are asked for once flow b2 is there. */
+    bool has_meters;                  /* In 'flows'. */
+    bool awaits_flows;                /* Attached; frames leave once the flows are in. */
+    usec_t away_since;                /* No frames have left since then. */
 
     struct io_pcap *pcap;             /* NULL in openflow mode. */
     struct io_udp *udp;               /* NULL until a peer is reached by it. */
     struct io_trace *trace;           /* NULL: none. */
+
+    struct auth *auth;                /* Judges passwords; NULL without a password file. */
+    struct io_watch *auth_watch;
+
+    struct store *store;              /* NULL without persistence. */
+    struct io_watch *store_watch;
 
     enum engine_phase phase;
     usec_t phase_ends_at;             /* Patience of CLOSING and REMOVING. */
@@ -49,15 +57,30 @@ struct engine {
     bool unreachable;                 /* An attempt to reach the switch has failed. */
     char *failure;
 
-    struct ctl_counters counters[5];  /* Of ofp/ and io/. */
+    struct ctl_counters counters[7];  /* Of ofp/ and io/. */
     struct ctl_view view;
 };
 
 /* flows.c */
 void engine_update_flows(struct engine *);
+bool engine_may_have_meters(const struct engine *);
+
+/* access.c */
+char *engine_access_open(struct engine *);      /* NULL, or one sentence to be freed. */
+void engine_access_close(struct engine *);
+void engine_access_run(struct engine *, usec_t now);        /* Passes on CONNECTs to be judged. */
+
+/* store.c */
+struct mqtt_config;
+struct store;
+void engine_store_configure(const struct engine *, struct mqtt_config *);
+char *engine_store_open(struct engine *);                   /* Once there is a proxy. */
+void engine_store_run(struct engine *);                     /* After the proxy, every turn. */
+void engine_store_close(struct engine *);                   /* Writes what is left. */
 
 /* view.c */
 void engine_init_view(struct engine *);
+struct io_trace *engine_start_trace(const struct engine *, const char *file, char **error);
 
 /* engine.c */
 char *engine_open_socket(struct engine *);

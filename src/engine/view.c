@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "ctl/auth.h"
 #include "ctl/vsdb.h"
 #include "engine/private.h"
 
@@ -26,6 +27,12 @@ static void
 view_exit(void *e)
 {
     engine_stop(e);
+}
+
+static char *
+view_reload(void *e)
+{
+    return engine_reload(e);
 }
 
 /* ---- The switch and the flows ---- */
@@ -140,7 +147,7 @@ view_peer_adding(void *e_, const struct peer_spec *spec)
     for (size_t i = 0; i < e->settings->n_services; i++) {
         const struct ip_prefix *p = &e->settings->services[i].prefix;
 
-        if (spec_is_host(p) && addr_equal(&p->addr, &spec->addr)) {
+        if (prefix_is_host(p) && addr_equal(&p->addr, &spec->addr)) {
             return mem_strdup("that is a service address of this very proxy");
         }
     }
@@ -160,6 +167,12 @@ view_peers_changed(void *e_)
 
 /* ---- Traces ---- */
 
+struct io_trace *
+engine_start_trace(const struct engine *e, const char *file, char **error)
+{
+    return io_trace_start(file, option_number(e->options, OPTION_pcap_trace_size), error);
+}
+
 static char *
 view_trace_start(void *e_, const char *file)
 {
@@ -173,7 +186,7 @@ view_trace_start(void *e_, const char *file)
         }
         return error;
     }
-    e->trace = io_trace_start(file, 0, &error);
+    e->trace = engine_start_trace(e, file, &error);
     return error;
 }
 
@@ -237,7 +250,23 @@ udp_values(void *e_)
     return e->udp ? io_udp_stats(e->udp) : NULL;
 }
 
-#define N_GROUPS 5
+static const void *
+trace_values(void *e_)
+{
+    struct engine *e = e_;
+
+    return e->trace ? io_trace_stats(e->trace) : NULL;
+}
+
+static const void *
+auth_values(void *e_)
+{
+    struct engine *e = e_;
+
+    return e->auth ? auth_stats(e->auth) : NULL;
+}
+
+#define N_GROUPS 7
 
 void
 engine_init_view(struct engine *e)
@@ -248,6 +277,8 @@ engine_init_view(struct engine *e)
         { "stream", io_ofstream_stats_descs, io_ofstream_n_stats, stream_values },
         { "pcap", io_pcap_stats_descs, io_pcap_n_stats, pcap_values },
         { "socket", io_udp_stats_descs, io_udp_n_stats, udp_values },
+        { "trace", io_trace_stats_descs, io_trace_n_stats, trace_values },
+        { "auth", auth_stats_descs, auth_n_stats, auth_values },
     };
 
     _Static_assert(MP_ARRAY_SIZE(e->counters) == N_GROUPS, "one per module of the shell");
@@ -258,6 +289,7 @@ engine_init_view(struct engine *e)
         .aux = e,
         .now = view_now,
         .exit = view_exit,
+        .reload = view_reload,
         .show_switch = view_switch,
         .show_flows = view_flows,
         .flows_refresh = view_flows_refresh,

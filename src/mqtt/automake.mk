@@ -5,6 +5,13 @@
 
 noinst_LIBRARIES += src/mqtt/libmqtt.a
 src_mqtt_libmqtt_a_SOURCES = \
+	src/mqtt/access.c \
+	src/mqtt/access.h \
+	src/mqtt/acl.c \
+	src/mqtt/acl.h \
+	src/mqtt/acl_parse.c \
+	src/mqtt/acl_private.h \
+	src/mqtt/ask.c \
 	src/mqtt/broker.c \
 	src/mqtt/broker.h \
 	src/mqtt/conn.c \
@@ -12,15 +19,23 @@ src_mqtt_libmqtt_a_SOURCES = \
 	src/mqtt/flow.c \
 	src/mqtt/hold.c \
 	src/mqtt/inbound.c \
+	src/mqtt/journal.c \
+	src/mqtt/journal.h \
 	src/mqtt/message.c \
 	src/mqtt/output.c \
+	src/mqtt/persist.c \
+	src/mqtt/passwd.c \
+	src/mqtt/passwd.h \
 	src/mqtt/private.h \
 	src/mqtt/publish.c \
 	src/mqtt/queue.c \
+	src/mqtt/restore.c \
 	src/mqtt/retain.c \
 	src/mqtt/retain.h \
 	src/mqtt/session.c \
 	src/mqtt/share.c \
 	src/mqtt/show.c \
 	src/mqtt/subscribe.c \
+	src/mqtt/sys.c \
+	src/mqtt/sys.h \
 	src/mqtt/v5.c

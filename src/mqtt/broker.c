@@ -4,7 +4,9 @@
  * files named in private.h. */
 #include "mqtt/broker.h"
 
+#include "mqtt/acl.h"
 #include "mqtt/private.h"
+#include "mqtt/sys.h"
 
 STATS_DEFINE(mqtt, MQTT_STATS)
 
@@ -28,12 +30,13 @@ mqtt_config_default(struct mqtt_config *config)
         .max_queued_bytes = 1024 * 1024,
         .max_sessions = 200000,
         .max_inflight = 100,
-        .max_qos = 0,
+        .max_qos = 2,
         .max_topic_alias = 16,
         .max_keep_alive_s = 0,
         .connect_timeout_us = 10 * CLOCK_SEC,
         .session_expiry_us = 7 * 24 * 3600 * CLOCK_SEC,
         .hold_us = 2 * CLOCK_SEC,
+        .max_journal_bytes = 64 * 1024 * 1024,
     };
 }
 
@@ -49,6 +52,8 @@ mqtt_create(const struct mqtt_config *config, usec_t now)
     b->config.max_inflight = MP_MAX(config->max_inflight, 1);
     b->config.max_qos = MP_MIN(config->max_qos, 2);
     b->created_at = now;
+    b->journal.batch = 1;
+    b->sys = config->sys_interval_us ? mqtt_sys_create(config->version, now) : NULL;
     slab_init(&b->conns, sizeof(struct mqtt_conn), config->max_connections);
     slab_init(&b->sessions, sizeof(struct mqtt_session), config->max_sessions);
     slab_init(&b->entries, sizeof(struct mqtt_entry), 0);
@@ -84,6 +89,8 @@ mqtt_destroy(struct mqtt_broker *b)
     if (!b) {
         return;
     }
+    b->journal.is_muted = true;
+    mqtt_restore_abandon(b);
     for (uint32_t i = 0; i < b->n_generations; i++) {
         if (b->generations[i]) {
             mqtt_conn_free(b, i);
@@ -95,6 +102,9 @@ mqtt_destroy(struct mqtt_broker *b)
         }
     }
     mqtt_queues_uninit(b);
+    mqtt_persist_uninit(b);
+    mqtt_sys_destroy(b->sys);
+    mqtt_acl_destroy(b->acl);
     mqtt_retained_destroy(b->retained);
     subtrie_set_uninit(&b->matches);
     mqtt_share_free_all(b);
@@ -115,6 +125,22 @@ mqtt_destroy(struct mqtt_broker *b)
 }
 
 void
+mqtt_shutdown(struct mqtt_broker *b, usec_t now)
+{
+    for (uint32_t i = 0; i < b->n_generations; i++) {
+        if (b->generations[i]) {
+            uint32_t session = mqtt_conn_at(b, i)->session;
+            const struct mqtt_session *s = session ? mqtt_session_at(b, session) : NULL;
+
+            if (s && s->will && !(s->expiry_s && s->will->delay_s)) {
+                mqtt_session_drop_will(b, session);
+            }
+            mqtt_conn_end(b, i, MQTT_END_CLOSE, MQTT_REASON_SHUTTING_DOWN, now);
+        }
+    }
+}
+
+void
 mqtt_run(struct mqtt_broker *b, usec_t now)
 {
     uint32_t idx;
@@ -126,11 +152,13 @@ mqtt_run(struct mqtt_broker *b, usec_t now)
     while ((idx = wheel_next_expired(&b->session_wheel, now))) {
         mqtt_session_expired(b, idx, now);
     }
+    mqtt_sys_run(b, now);
 }
 
 usec_t
 mqtt_deadline(const struct mqtt_broker *b)
 {
-    return clock_min(mqtt_hold_deadline(b), clock_min(wheel_deadline(&b->conn_wheel),
-                                                      wheel_deadline(&b->session_wheel)));
+    usec_t wheels_at = clock_min(wheel_deadline(&b->conn_wheel), wheel_deadline(&b->session_wheel));
+
+    return clock_min(clock_min(mqtt_hold_deadline(b), mqtt_sys_deadline(b)), wheels_at);
 }

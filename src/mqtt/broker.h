@@ -18,6 +18,12 @@
 
 typedef uint64_t mqtt_id;             /* A Network Connection: index and generation; 0: none. */
 
+enum mqtt_anonymous {
+    MQTT_ANONYMOUS_AUTO,              /* Allowed unless there are credentials to check. */
+    MQTT_ANONYMOUS_ALLOWED,
+    MQTT_ANONYMOUS_REFUSED,
+};
+
 struct mqtt_config {
     const char *username, *password;  /* NULL: none configured, anonymous allowed.  Copied. */
     uint32_t max_connections;
@@ -35,7 +41,15 @@ struct mqtt_config {
     uint16_t max_keep_alive_s;        /* 0: no limit. */
     usec_t connect_timeout_us;        /* From open to CONNECT. */
     usec_t session_expiry_us;         /* Of a session that nobody resumes; CLOCK_NEVER: never. */
-    usec_t hold_us;                   /* A publisher waits for a slow subscriber this long at most. */
+    usec_t hold_us;                   /* A publisher waits at most so long for a subscriber. */
+    bool asks_auth;                   /* MQTT_EV_AUTH for every CONNECT with a user name. */
+    enum mqtt_anonymous anonymous;    /* CONNECTs without a user name. */
+    uint64_t memory_limit;            /* Of all that mqtt_memory() counts; 0: none. */
+    usec_t sys_interval_us;           /* Of the $SYS tree; 0: there is none. */
+    const char *version;              /* What $SYS/broker/version says.  Copied; NULL: nothing. */
+    bool is_persistent;               /* Makes batches; the caller stores them. */
+    usec_t epoch_us;                  /* The wall clock's time is 'now' and so much. */
+    uint64_t max_journal_bytes;       /* Not durable; beyond, clients are held back. */
     struct siphash_key key;
 };
 void mqtt_config_default(struct mqtt_config *);
@@ -65,18 +79,32 @@ void mqtt_config_default(struct mqtt_config *);
     X(wills_sent, "Will messages published")                                            \
     X(subscribes, "Topic Filters subscribed")                                           \
     X(unsubscribes, "Topic Filters unsubscribed")                                       \
-    X(held, "times a publisher was held back for a slow subscriber")
+    X(held, "times a publisher was held back for a slow subscriber")                    \
+    X(journal_full, "times a client was held or a peer's message dropped for a slow disk") \
+    X(packets_in, "control packets from clients")                                       \
+    X(packets_out, "control packets to clients")                                        \
+    X(connects, "CONNECTs received")                                                    \
+    X(publish_bytes_in, "payload bytes of PUBLISHes from clients")                      \
+    X(publish_bytes_out, "payload bytes of PUBLISHes to clients")                       \
+    X(sessions_expired, "sessions that ended because nobody resumed them")              \
+    X(auth_asked, "CONNECTs whose password was looked up")                              \
+    X(auth_busy, "CONNECTs refused because too many waited for that")                   \
+    X(acl_denied_in, "PUBLISHes and Wills that the access rules refused")               \
+    X(acl_denied_out, "messages that the access rules kept from a subscriber")          \
+    X(acl_denied_subscribe, "Topic Filters that the access rules refused")              \
+    X(memory_refused, "requests and messages refused at the limit of memory")
 STATS_DECLARE(mqtt, MQTT_STATS)
 
 struct mqtt_broker;
 struct mqtt_broker *mqtt_create(const struct mqtt_config *, usec_t now);
 void mqtt_destroy(struct mqtt_broker *);
 
-struct mqtt_origin {                  /* Where a client sits: for show, later for access control. */
+struct mqtt_origin {                  /* Where a client sits: for show and access control. */
     struct ip_addr addr;
-    uint16_t tcp_port;
     uint32_t ingress_port;
-    uint16_t vlan;
+    uint16_t tcp_port;
+    uint16_t vlan;                    /* 0: untagged. */
+    struct mac_addr mac;
 };
 /* Opens; 0 at the limit.  'user' comes back in events. */
 mqtt_id mqtt_open(struct mqtt_broker *, const struct mqtt_origin *, uint32_t user, usec_t now);
@@ -95,6 +123,24 @@ struct mqtt_message {
 };
 void mqtt_publish_remote(struct mqtt_broker *, const struct mqtt_message *, usec_t now);
 
+/* Access rules (acl.h): ownership passes, the old ones go; NULL: everything is allowed.  They hold
+ * from the next message on, also for what waits already; connections and subscriptions stay. */
+struct mqtt_acl;
+void mqtt_set_acl(struct mqtt_broker *, struct mqtt_acl *);
+
+/* MQTT_EV_AUTH: whose password is it?  The connection stands still until mqtt_auth_result(). */
+struct mqtt_auth_request {
+    struct slice username, password;  /* Valid until the result, or the end of the connection. */
+};
+/* False: the connection is gone, no result is wanted. */
+bool mqtt_auth_request(const struct mqtt_broker *, mqtt_id, struct mqtt_auth_request *);
+enum mqtt_verdict {
+    MQTT_VERDICT_GOOD,
+    MQTT_VERDICT_BAD,                 /* No such user, or another password. */
+    MQTT_VERDICT_BUSY,                /* Not judged: too much to do. */
+};
+void mqtt_auth_result(struct mqtt_broker *, mqtt_id, enum mqtt_verdict, usec_t now);
+
 enum mqtt_event_type {
     MQTT_EV_CREDIT,                   /* 'n' more bytes of this connection are done with. */
     MQTT_EV_CLOSE,                    /* Close after the output that is still to be taken; the id is
@@ -103,6 +149,7 @@ enum mqtt_event_type {
     MQTT_EV_SUBSCRIBE,                /* 'filter' got its first local subscriber. */
     MQTT_EV_UNSUBSCRIBE,              /* 'filter' lost its last local subscriber. */
     MQTT_EV_PUBLISH,                  /* A local client (or its Will) published 'message'. */
+    MQTT_EV_AUTH,                     /* Wants mqtt_auth_result(); see mqtt_auth_request(). */
 };
 struct mqtt_event {                   /* Slices and bodies are valid until the next call. */
     enum mqtt_event_type type;
@@ -128,6 +175,24 @@ struct mqtt_output {
 };
 bool mqtt_next_output(struct mqtt_broker *, mqtt_id, uint32_t room, usec_t now,
                       struct mqtt_output *);
+
+/* Persistence.  At a start, every record in the order of keys: returns NULL or what is wrong, and
+ * then the broker is of no use; mqtt_restored() after the last.  In every turn after the input, a
+ * batch of changes (format: journal.h) to be stored in one transaction, and mqtt_durable() once that
+ * is safe; what depends on it does not leave before. */
+struct mqtt_batch {
+    uint64_t seq;                     /* 1 and on. */
+    uint8_t *bytes;                   /* To be freed by the receiver, on any thread. */
+    size_t n;
+};
+const char *mqtt_restore(struct mqtt_broker *, struct slice key, struct slice value, usec_t now);
+void mqtt_restored(struct mqtt_broker *, usec_t now);
+bool mqtt_next_batch(struct mqtt_broker *, struct mqtt_batch *);
+void mqtt_durable(struct mqtt_broker *, uint64_t seq, usec_t now);
+
+/* An orderly end: says goodbye to every client and closes.  Wills are not published; those that have
+ * a delay stay with stored sessions. */
+void mqtt_shutdown(struct mqtt_broker *, usec_t now);
 
 void mqtt_run(struct mqtt_broker *, usec_t now);
 usec_t mqtt_deadline(const struct mqtt_broker *);

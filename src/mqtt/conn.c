@@ -5,7 +5,7 @@
  *    NEW --CONNECT--> UP --DISCONNECT, error, time-out, takeover--> CLOSING --mqtt_closed()--> gone
  *     \---------------- error, time-out, refusal ----------------/    \--> LINGERING while output
  *                                                                          is still to be taken */
-#include "mqtt/private.h"
+#include "mqtt/access.h"
 
 #define FIRST_CTL 64u
 #define LINGER_US (10 * CLOCK_SEC)
@@ -64,11 +64,21 @@ mqtt_open(struct mqtt_broker *b, const struct mqtt_origin *origin, uint32_t user
     return mqtt_conn_id(b, idx);
 }
 
-static void
-free_ctl(struct mqtt_conn *c)
+void
+mqtt_ctl_free(struct mqtt_conn *c)
 {
-    mem_free(c->ctl);
-    c->ctl = NULL;
+    if (c->ctl) {
+        mem_free(c->ctl->marks);
+        mem_free(c->ctl);
+        c->ctl = NULL;
+    }
+}
+
+static void
+free_framer(struct mqtt_broker *b, struct mqtt_conn *c)
+{
+    b->framer_bytes -= wire_mqtt_framer_bytes(c->rx);
+    wire_mqtt_framer_free(&c->rx);
 }
 
 void
@@ -76,8 +86,9 @@ mqtt_conn_free(struct mqtt_broker *b, uint32_t conn)
 {
     struct mqtt_conn *c = mqtt_conn_at(b, conn);
 
-    wire_mqtt_framer_free(&c->rx);
-    free_ctl(c);
+    mqtt_ask_free(b, conn);
+    free_framer(b, c);
+    mqtt_ctl_free(c);
     mqtt_v5_free(b, c->v5);
     mqtt_hold_free(b, conn);
     wheel_disarm(&b->conn_wheel, conn);
@@ -95,7 +106,12 @@ mqtt_ctl_begin(struct mqtt_broker *b, uint32_t conn, uint32_t room)
 
     if (size + room > allocated) {
         allocated = MP_MAX(MP_MAX(FIRST_CTL, 2 * allocated), size + room);
+        bool is_first = !c->ctl;
+
         c->ctl = mem_realloc(c->ctl, sizeof *c->ctl + allocated);
+        if (is_first) {
+            memset(c->ctl, 0, sizeof *c->ctl);
+        }
         c->ctl->size = size;
         c->ctl->allocated = allocated;
     }
@@ -105,8 +121,21 @@ mqtt_ctl_begin(struct mqtt_broker *b, uint32_t conn, uint32_t room)
 void
 mqtt_ctl_end(struct mqtt_broker *b, uint32_t conn, const struct writer *w)
 {
+    struct mqtt_conn *c = mqtt_conn_at(b, conn);
+
     mp_assert(!w->failed);
-    mqtt_conn_at(b, conn)->ctl->size += (uint32_t) writer_size(w);
+    if (writer_size(w) > mqtt_v5_max_packet_size(c->v5)) {
+        b->stats.too_large_out++;     /* [MQTT-3.1.2-24], [MQTT-3.1.2-25] */
+        if (!c->ctl->size) {
+            mqtt_ctl_free(c);
+        }
+        return;
+    }
+    c->ctl->size += (uint32_t) writer_size(w);
+    b->stats.packets_out++;
+    if (b->config.is_persistent) {
+        mqtt_persist_hold(b, conn, c->ctl->size - (uint32_t) writer_size(w));
+    }
     mqtt_push_ready(b, conn);
 }
 
@@ -119,6 +148,8 @@ count_reason(struct mqtt_stats *stats, uint8_t reason)
     case MQTT_REASON_PACKET_TOO_LARGE: stats->packet_too_large++; break;
     case MQTT_REASON_KEEP_ALIVE_TIMEOUT: stats->keep_alive_timeouts++; break;
     case MQTT_REASON_TAKEN_OVER: stats->takeovers++; break;
+    case MQTT_REASON_SHUTTING_DOWN: break;
+    case MQTT_REASON_QUOTA_EXCEEDED: break;         /* Counted where the limit is. */
     default: stats->protocol_errors++; break;
     }
 }
@@ -140,18 +171,23 @@ mqtt_conn_end(struct mqtt_broker *b, uint32_t conn, enum mqtt_ending ending, uin
         wire_mqtt_put_disconnect(&w, reason);
         mqtt_ctl_end(b, conn, &w);
     }
+    mqtt_ask_free(b, conn);
     c->state = MQTT_CONN_CLOSING;
     c->session = SLAB_NONE;
     wheel_disarm(&b->conn_wheel, conn);
     mqtt_hold_free(b, conn);
     if (ending == MQTT_END_ABORT) {
-        free_ctl(c);
+        mqtt_ctl_free(c);
     }
-    mqtt_push_event(b, &(struct mqtt_queued_event) {
-        .type = ending == MQTT_END_ABORT ? MQTT_EV_ABORT : MQTT_EV_CLOSE,
-        .conn = mqtt_conn_id(b, conn),
-        .user = c->user,
-    });
+    if (c->ctl && c->ctl->n_marks) {
+        c->flags |= MQTT_CONN_CLOSE_HELD;           /* Its acknowledgements come first. */
+    } else {
+        mqtt_push_event(b, &(struct mqtt_queued_event) {
+            .type = ending == MQTT_END_ABORT ? MQTT_EV_ABORT : MQTT_EV_CLOSE,
+            .conn = mqtt_conn_id(b, conn),
+            .user = c->user,
+        });
+    }
     if (session) {
         mqtt_session_detach(b, session, now);
     }
@@ -184,7 +220,7 @@ mqtt_closed(struct mqtt_broker *b, mqtt_id id, usec_t now)
 void
 mqtt_conn_drained(struct mqtt_broker *b, uint32_t conn)
 {
-    if (mqtt_conn_at(b, conn)->state == MQTT_CONN_LINGERING) {
+    if (mqtt_conn_at(b, conn)->state == MQTT_CONN_LINGERING && !mqtt_conn_at(b, conn)->ctl) {
         mqtt_conn_free(b, conn);
     }
 }
@@ -217,7 +253,7 @@ mqtt_conn_expired(struct mqtt_broker *b, uint32_t conn, usec_t now)
         break;
 
     case MQTT_CONN_UP:
-        if (mqtt_hold_waits(b, conn)) {
+        if (mqtt_hold_waits(b, conn) || mqtt_journal_is_full(b)) {
             c->heard_ms = clock_ms(b, now);         /* We do not listen at present. */
         }
         if ((uint32_t) (clock_ms(b, now) - c->heard_ms) < limit_ms) {
@@ -266,6 +302,7 @@ static uint8_t
 handle_packet(struct mqtt_broker *b, uint32_t conn, const struct wire_mqtt_frame *frame,
               usec_t now)
 {
+    mqtt_persist_begin(b);
     switch (frame->type) {
     case MQTT_CONNECT: return mqtt_handle_connect(b, conn, frame, now);
     case MQTT_PUBLISH: return mqtt_handle_publish(b, conn, frame, now);
@@ -281,44 +318,89 @@ handle_packet(struct mqtt_broker *b, uint32_t conn, const struct wire_mqtt_frame
     }
 }
 
-static void
+/* Beyond this much of an incomplete packet a client has to end when memory is short. */
+#define FRAMER_SPARE 4096u
+
+/* The next control packet: DONE, or why not.  0 or the enum mqtt_reason for the end. */
+static enum wire_mqtt_result
+next_packet(struct mqtt_broker *b, struct mqtt_conn *c, struct slice *in,
+            struct wire_mqtt_frame *frame)
+{
+    struct wire_mqtt_rules rules = {
+        .max_packet_size = b->config.max_packet_size,
+        .allowed = c->state == MQTT_CONN_NEW ? ALLOWED(CONNECT) : ALLOWED_UP,
+        .version = c->version,
+    };
+    size_t before = wire_mqtt_framer_bytes(c->rx);
+    enum wire_mqtt_result result = wire_mqtt_framer_next(&c->rx, in, &rules, frame);
+
+    b->framer_bytes += wire_mqtt_framer_bytes(c->rx) - before;
+    return result;
+}
+
+/* Returns how many bytes at the end of 'in' are held back, for a verdict. */
+static uint32_t
 take_stream(struct mqtt_broker *b, uint32_t conn, struct slice in, usec_t now)
 {
     struct mqtt_conn *c = mqtt_conn_at(b, conn);
 
     while (c->state <= MQTT_CONN_UP) {
-        struct wire_mqtt_rules rules = {
-            .max_packet_size = b->config.max_packet_size,
-            .allowed = c->state == MQTT_CONN_NEW ? ALLOWED(CONNECT) : ALLOWED_UP,
-            .version = c->version,
-        };
         struct wire_mqtt_frame frame;
-        enum wire_mqtt_result result = wire_mqtt_framer_next(&c->rx, &in, &rules, &frame);
+        enum wire_mqtt_result result = next_packet(b, c, &in, &frame);
         uint8_t reason;
 
         if (result == WIRE_MQTT_MORE) {
-            return;
+            if (wire_mqtt_framer_bytes(c->rx) <= FRAMER_SPARE || !mqtt_is_full(b)) {
+                return 0;
+            }
+            b->stats.memory_refused++;
+            reason = MQTT_REASON_QUOTA_EXCEEDED;
+        } else if (result == WIRE_MQTT_DONE) {
+            b->stats.packets_in++;
+            reason = handle_packet(b, conn, &frame, now);
+        } else {
+            reason = mqtt_reason_of(result);
         }
-        reason = result == WIRE_MQTT_DONE ? handle_packet(b, conn, &frame, now)
-                 : mqtt_reason_of(result);
         if (reason) {
             mqtt_conn_end(b, conn, MQTT_END_CLOSE, reason, now);
+        } else if (c->flags & MQTT_CONN_ASKING) {
+            mqtt_ask_hold(b, conn, in);
+            return in.n;
         }
     }
-    wire_mqtt_framer_free(&c->rx);
+    free_framer(b, c);
+    return 0;
+}
+
+void
+mqtt_conn_input(struct mqtt_broker *b, uint32_t conn, struct slice in, usec_t now)
+{
+    uint32_t n_held;
+
+    b->congested = SLAB_NONE;
+    n_held = take_stream(b, conn, in, now);
+    if (in.n > n_held) {
+        mqtt_credit(b, conn, in.n - n_held, now);
+    }
 }
 
 void
 mqtt_input(struct mqtt_broker *b, mqtt_id id, const void *data, size_t n, usec_t now)
 {
     uint32_t conn = mqtt_conn_find(b, id);
+    struct slice in = { data, (uint32_t) n };
+    struct mqtt_conn *c;
 
     if (!conn || !n) {
         return;
     }
-    mqtt_conn_at(b, conn)->heard_ms = clock_ms(b, now);
+    c = mqtt_conn_at(b, conn);
+    c->heard_ms = clock_ms(b, now);
     b->stats.bytes_in += n;
-    b->congested = SLAB_NONE;
-    take_stream(b, conn, (struct slice) { data, (uint32_t) n }, now);
-    mqtt_credit(b, conn, (uint32_t) n, now);
+    if (!(c->flags & MQTT_CONN_ASKING)) {
+        mqtt_conn_input(b, conn, in, now);
+    } else if (!mqtt_ask_hold(b, conn, in)) {
+        b->stats.limit_refused++;
+        mqtt_conn_end(b, conn, MQTT_END_CLOSE, 0, now);
+    }
 }

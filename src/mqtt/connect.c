@@ -1,41 +1,11 @@
 /* Copyright 2026 The ovs-mqtt-proxy authors.
  * SPDX-License-Identifier: Apache-2.0 */
 /* CONNECT: decode, judge, then apply, then answer.  Nothing of a client that is refused stays. */
-#include "mqtt/private.h"
+#include "mqtt/access.h"
 
 #define NO_PROPS ((struct slice) { NULL, 0 })
 
-/* Takes equally long wherever the first difference is; the length of what we have may show. */
-static bool
-is_same_secret(struct slice given, const char *wanted)
-{
-    size_t n = strlen(wanted);
-    volatile uint8_t difference = given.n != n;
-
-    for (size_t i = 0; i < given.n; i++) {
-        difference |= (uint8_t) (given.p[i] ^ (uint8_t) wanted[n ? i % n : 0]);
-    }
-    return !difference;
-}
-
-/* 0, or the enum mqtt_reason for the refusal. */
-static uint8_t
-check_credentials(const struct mqtt_config *config, const struct wire_mqtt_connect *c)
-{
-    bool user_ok, password_ok;
-
-    if (!config->username && !config->password) {
-        return 0;
-    }
-    if (!c->has_username && !c->has_password) {
-        return MQTT_REASON_NOT_AUTHORIZED;
-    }
-    user_ok = !config->username || is_same_secret(c->username, config->username);
-    password_ok = !config->password || is_same_secret(c->password, config->password);
-    return user_ok && password_ok ? 0 : MQTT_REASON_BAD_CREDENTIALS;
-}
-
-/* 0, or why there is no CONNACK at all: strings that are none [MQTT-1.5.4-1]. */
+/* 0, or what is malformed: strings that are none [MQTT-1.5.4-1] and the like. */
 static uint8_t
 check_strings(const struct mqtt_config *config, const struct wire_mqtt_connect *c)
 {
@@ -43,9 +13,12 @@ check_strings(const struct mqtt_config *config, const struct wire_mqtt_connect *
         || (c->has_username && !topic_utf8_is_valid(c->username))) {
         return MQTT_REASON_MALFORMED;
     }
+    if (c->has_will && !topic_utf8_is_valid(c->will_topic)) {
+        return MQTT_REASON_MALFORMED;
+    }
     if (c->has_will && (!topic_name_is_valid(c->will_topic)
                         || topic_n_levels(c->will_topic) > config->max_topic_levels)) {
-        return MQTT_REASON_MALFORMED;
+        return MQTT_REASON_BAD_TOPIC;
     }
     /* [MQTT-3.1.2.11.10]: data for an authentication method that is not named. */
     if (wire_mqtt_has_prop(&c->props, MQTT_PROP_AUTHENTICATION_DATA)
@@ -77,15 +50,21 @@ return_code_of(uint8_t reason)
     }
 }
 
-/* [MQTT-3.2.2-4], [MQTT-3.2.2-5]: a CONNACK with a code and no session, then the end. */
 static void
-refuse(struct mqtt_broker *b, uint32_t conn, uint8_t version, uint8_t reason, usec_t now)
+put_refusal(struct mqtt_broker *b, uint32_t conn, uint8_t version, uint8_t reason)
 {
     struct writer w = mqtt_ctl_begin(b, conn, 8);
 
     wire_mqtt_put_connack(&w, version, false,
                           version == MQTT_V50 ? reason : return_code_of(reason), NO_PROPS);
     mqtt_ctl_end(b, conn, &w);
+}
+
+/* [MQTT-3.2.2-4], [MQTT-3.2.2-5]: a CONNACK with a code and no session, then the end. */
+static void
+refuse(struct mqtt_broker *b, uint32_t conn, uint8_t version, uint8_t reason, usec_t now)
+{
+    put_refusal(b, conn, version, reason);
     b->stats.connects_refused++;
     mqtt_conn_end(b, conn, MQTT_END_CLOSE, 0, now);
 }
@@ -113,7 +92,8 @@ assign_client_id(struct mqtt_broker *b, uint8_t id[ASSIGNED_SIZE])
 }
 
 static struct mqtt_will *
-make_will(const struct wire_mqtt_connect *c)
+make_will(struct mqtt_broker *b, const struct wire_mqtt_connect *c,
+          const struct mqtt_origin *origin)
 {
     struct mqtt_will *will = mem_zalloc(sizeof *will);
     struct mbuf *payload = mbuf_copy(c->will_payload.p, c->will_payload.n);
@@ -123,6 +103,8 @@ make_will(const struct wire_mqtt_connect *c)
     will->msg->qos = c->will_qos;
     will->msg->retain = c->will_retain;
     will->delay_s = wire_mqtt_prop_number(&c->will_props, MQTT_PROP_WILL_DELAY, 0);
+    will->origin = *origin;
+    mqtt_msg_account(will->msg, &b->message_bytes);
     mbuf_unref(payload);
     return will;
 }
@@ -248,26 +230,38 @@ accept_client(struct mqtt_broker *b, uint32_t conn, const struct joining *j, use
     s->conn = conn;
     s->version = connect->version;
     s->expiry_s = expiry_of(&b->config, connect);
-    s->flags = s->expiry_s ? 0 : MQTT_SESSION_CLEAN;
-    s->will = connect->has_will ? make_will(connect) : NULL;
+    s->flags = (uint8_t) ((s->flags & MQTT_SESSION_STORED)
+                          | (s->expiry_s ? 0 : MQTT_SESSION_CLEAN));
+    s->will = connect->has_will ? make_will(b, connect, &c->origin) : NULL;
+    mqtt_persist_connected(b, s);
 
     c->session = session;
     c->state = MQTT_CONN_UP;
     c->version = connect->version;
     c->keep_alive_s = keep_alive_of(&b->config, connect);
     mqtt_conn_arm_keep_alive(b, conn, now);
+    b->n_connected++;
     b->stats.connects_accepted++;
     if (c->version == MQTT_V50) {
         c->v5 = mqtt_v5_create(b, &connect->props);
     }
     put_connack(b, conn, j, is_present);
     mqtt_flow_resume(b, s);
+    mqtt_access_recheck(b, s);
+    if (!c->ctl) {
+        /* A client that takes no CONNACK, for its Maximum Packet Size. */
+        mqtt_conn_end(b, conn, MQTT_END_CLOSE, 0, now);         /* [MQTT-3.14.0-1] */
+    }
 }
 
-uint8_t
-mqtt_handle_connect(struct mqtt_broker *b, uint32_t conn, const struct wire_mqtt_frame *frame,
-                    usec_t now)
+/* Steps of judging that are over. */
+enum progress { PROGRESS_NONE, PROGRESS_ADMITTED };
+
+static uint8_t
+judge_connect(struct mqtt_broker *b, uint32_t conn, const struct wire_mqtt_frame *frame,
+              enum progress progress, usec_t now)
 {
+    bool must_ask = false;
     struct joining j = { .is_assigned = false };
     enum wire_mqtt_result result = wire_mqtt_decode_connect(frame, &j.connect);
     struct wire_mqtt_connect *c = &j.connect;
@@ -275,13 +269,16 @@ mqtt_handle_connect(struct mqtt_broker *b, uint32_t conn, const struct wire_mqtt
     uint8_t reason;
 
     if (result == WIRE_MQTT_BAD_VERSION) {
-        /* [MQTT-3.1.2-2]; whoever is newer than 5.0 understands its form. */
-        refuse(b, conn, c->version > MQTT_V50 ? MQTT_V50 : MQTT_V311, MQTT_REASON_BAD_VERSION,
-               now);
+        /* 3.1.1 [MQTT-3.1.2-2] wants its own form, for which 5.0 leaves room. */
+        refuse(b, conn, MQTT_V311, MQTT_REASON_BAD_VERSION, now);
         return 0;
     }
     reason = result == WIRE_MQTT_DONE ? check_strings(&b->config, c) : mqtt_reason_of(result);
     if (reason) {
+        /* 5.0 has codes for what is malformed; 3.1.1 wants no CONNACK [MQTT-3.1.4-1]. */
+        if (c->version == MQTT_V50) {
+            put_refusal(b, conn, MQTT_V50, reason);
+        }
         return reason;
     }
     if (!c->client_id.n) {
@@ -294,16 +291,44 @@ mqtt_handle_connect(struct mqtt_broker *b, uint32_t conn, const struct wire_mqtt
         j.is_assigned = true;
     }
     reason = wire_mqtt_has_prop(&c->props, MQTT_PROP_AUTHENTICATION_METHOD)
-             ? MQTT_REASON_BAD_AUTHENTICATION_METHOD : check_credentials(&b->config, c);
+             ? MQTT_REASON_BAD_AUTHENTICATION_METHOD : mqtt_access_connect(b, c, &must_ask);
     if (reason) {
         refuse(b, conn, c->version, reason, now);
-        return 0;
+    } else if (mqtt_is_full(b)) {
+        b->stats.memory_refused++;
+        refuse(b, conn, c->version, MQTT_REASON_QUOTA_EXCEEDED, now);
+    } else if (must_ask && progress == PROGRESS_NONE) {
+        mqtt_ask_begin(b, conn, frame, c, now);
+    } else {
+        accept_client(b, conn, &j, now);
     }
-    accept_client(b, conn, &j, now);
     return 0;
 }
 
-/* [MQTT-3.14.4-3]: no Will. */
+uint8_t
+mqtt_handle_connect(struct mqtt_broker *b, uint32_t conn, const struct wire_mqtt_frame *frame,
+                    usec_t now)
+{
+    b->stats.connects++;
+    return judge_connect(b, conn, frame, PROGRESS_NONE, now);
+}
+
+void
+mqtt_connect_judged(struct mqtt_broker *b, uint32_t conn, const struct wire_mqtt_frame *frame,
+                    enum mqtt_verdict verdict, usec_t now)
+{
+    struct wire_mqtt_connect c;
+
+    /* Its form was found good before it was asked about. */
+    wire_mqtt_decode_connect(frame, &c);
+    switch (verdict) {
+    case MQTT_VERDICT_GOOD: judge_connect(b, conn, frame, PROGRESS_ADMITTED, now); break;
+    case MQTT_VERDICT_BAD: refuse(b, conn, c.version, MQTT_REASON_BAD_CREDENTIALS, now); break;
+    case MQTT_VERDICT_BUSY: refuse(b, conn, c.version, MQTT_REASON_BUSY, now); break;
+    }
+}
+
+/* [MQTT-3.14.4-3]: no Will after a normal end, and only then (5.0 [MQTT-3.1.2-8]). */
 uint8_t
 mqtt_handle_disconnect(struct mqtt_broker *b, uint32_t conn, const struct wire_mqtt_frame *frame,
                        usec_t now)
@@ -328,7 +353,7 @@ mqtt_handle_disconnect(struct mqtt_broker *b, uint32_t conn, const struct wire_m
         }
         s->expiry_s = MP_MIN(expiry_s, max_expiry(&b->config));
     }
-    if (d.reason != MQTT_REASON_DISCONNECT_WITH_WILL) {
+    if (d.reason == MQTT_REASON_SUCCESS) {
         mqtt_session_drop_will(b, c->session);
     }
     mqtt_conn_end(b, conn, MQTT_END_CLOSE, 0, now);

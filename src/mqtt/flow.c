@@ -47,6 +47,17 @@ mqtt_flow_trim(struct mqtt_broker *b, struct mqtt_session *s)
 }
 
 uint32_t
+mqtt_sub_ids_n(const struct mqtt_broker *b, uint32_t list)
+{
+    uint32_t n = 0;
+
+    for (; list; n++) {
+        list = ((struct mqtt_sub_id *) slab_at(&b->sub_ids, list))->next;
+    }
+    return n;
+}
+
+uint32_t
 mqtt_sub_ids_add(struct mqtt_broker *b, uint32_t list, uint32_t id)
 {
     uint32_t idx = slab_alloc(&b->sub_ids);
@@ -110,11 +121,12 @@ list_unlink(struct mqtt_broker *b, struct mqtt_list *list, uint32_t prev, uint32
 }
 
 static void
-list_free(struct mqtt_broker *b, struct mqtt_list *list)
+list_free(struct mqtt_broker *b, const struct mqtt_session *s, struct mqtt_list *list)
 {
     while (list->head) {
         uint32_t idx = list->head;
 
+        mqtt_persist_done(b, s, mqtt_entry_at(b, idx));
         list_unlink(b, list, SLAB_NONE, idx);
         entry_free(b, idx);
     }
@@ -127,9 +139,12 @@ mqtt_flow_free(struct mqtt_broker *b, struct mqtt_session *s)
 
     if (f) {
         for (int q = 0; q < MQTT_N_QUEUES; q++) {
-            list_free(b, &f->waiting[q]);
+            list_free(b, s, &f->waiting[q]);
         }
-        list_free(b, &f->sent);
+        list_free(b, s, &f->sent);
+        for (uint32_t i = 0; i < f->n_in_ids; i++) {
+            mqtt_persist_released(b, s, f->in_ids[i]);
+        }
         f->n_in_ids = 0;
         mqtt_flow_trim(b, s);
     }
@@ -218,6 +233,7 @@ mqtt_flow_put(struct mqtt_broker *b, uint32_t session, const struct mqtt_deliver
         f->bytes += mqtt_msg_size(d->msg);
     }
     list_append(b, &f->waiting[q], idx);
+    mqtt_persist_queued(b, s, e);
     return MQTT_PUT_QUEUED;
 }
 
@@ -254,7 +270,8 @@ mqtt_flow_peek(const struct mqtt_broker *b, const struct mqtt_session *s, uint32
         return SLAB_NONE;
     }
     is_open = f->n_window < window;
-    if (f->resend && (is_open || mqtt_entry_at(b, f->resend)->flags & MQTT_ENTRY_RELEASED)) {
+    if (f->resend && (is_open || mqtt_entry_at(b, f->resend)->flags & MQTT_ENTRY_RELEASED)
+        && !mqtt_persist_holds(b, s, mqtt_entry_at(b, f->resend))) {
         return f->resend;
     }
     is_open = is_open && !f->resend
@@ -279,6 +296,99 @@ mqtt_flow_number(struct mqtt_session *s, struct mqtt_entry *e)
 {
     e->packet_id = next_id(s);
     s->next_packet_id = (uint16_t) (e->packet_id + 1);
+}
+
+/* The head that came first among what a stored session keeps; none if that is of QoS 0. */
+static uint32_t
+oldest_kept(const struct mqtt_broker *b, const struct mqtt_flow *f)
+{
+    uint32_t one = f->waiting[MQTT_QUEUE_QOS12].head, other = f->waiting[MQTT_QUEUE_REPLAY].head;
+
+    if (one && other) {
+        one = f->seq - mqtt_entry_at(b, one)->seq > f->seq - mqtt_entry_at(b, other)->seq
+              ? one : other;
+    } else if (!one) {
+        one = other;
+    }
+    return one && mqtt_entry_at(b, one)->qos ? one : SLAB_NONE;
+}
+
+/* A packet identifier that a client of QoS 2 has seen must not be forgotten by us, hence it is noted
+ * before the message leaves: for all that the window has room for at once, so that one batch has to
+ * be waited for and not one per message.  From then on they are like messages to be sent again. */
+void
+mqtt_flow_number_ahead(struct mqtt_broker *b, struct mqtt_session *s, uint32_t window)
+{
+    struct mqtt_flow *f = s->flow;
+    uint32_t n = 0, idx;
+
+    if (!f || f->resend || !(s->flags & MQTT_SESSION_STORED)) {
+        return;
+    }
+    while (f->n_window + n < window && (idx = oldest_kept(b, f))
+           && !(f->sent.n && mqtt_entry_at(b, f->sent.head)->packet_id == next_id(s))) {
+        struct mqtt_entry *e = mqtt_entry_at(b, idx);
+
+        queue_pop(b, f, f->waiting[MQTT_QUEUE_QOS12].head == idx ? MQTT_QUEUE_QOS12
+                        : MQTT_QUEUE_REPLAY);
+        mqtt_flow_number(s, e);
+        e->flags |= MQTT_ENTRY_NEW;
+        list_append(b, &f->sent, idx);
+        mqtt_persist_numbered(b, s, e);
+        if (!n++) {
+            f->resend = idx;
+        }
+    }
+}
+
+/* Puts an entry where its order has it, which is at the end unless the order wrapped around. */
+static void
+list_insert(struct mqtt_broker *b, struct mqtt_list *list, uint32_t idx)
+{
+    struct mqtt_entry *e = mqtt_entry_at(b, idx);
+    uint32_t next = list->head, prev = SLAB_NONE;
+
+    if (!list->tail || (int32_t) (e->seq - mqtt_entry_at(b, list->tail)->seq) > 0) {
+        list_append(b, list, idx);
+        return;
+    }
+    while ((int32_t) (e->seq - mqtt_entry_at(b, next)->seq) > 0) {
+        prev = next;
+        next = mqtt_entry_at(b, next)->next;
+    }
+    e->next = next;
+    if (prev) {
+        mqtt_entry_at(b, prev)->next = idx;
+    } else {
+        list->head = idx;
+    }
+    list->n++;
+}
+
+/* Takes over what 'image' refers to.  No limit: it was within one when it came. */
+void
+mqtt_flow_restore(struct mqtt_broker *b, uint32_t session, const struct mqtt_entry *image,
+                  usec_t now)
+{
+    struct mqtt_session *s = mqtt_session_at(b, session);
+    struct mqtt_flow *f = mqtt_flow_get(b, s, now);
+    uint32_t idx = slab_alloc(&b->entries);
+    struct mqtt_entry *e = mqtt_entry_at(b, idx);
+    bool is_first = !f->sent.n && !mqtt_flow_n_waiting(f);
+
+    *e = *image;
+    if (is_first || (int32_t) (e->seq - f->seq) >= 0) {
+        f->seq = e->seq + 1;
+    }
+    if (e->packet_id) {
+        list_insert(b, &f->sent, idx);
+        s->next_packet_id = (uint16_t) (mqtt_entry_at(b, f->sent.tail)->packet_id + 1);
+    } else if (e->flags & MQTT_ENTRY_REPLAY) {
+        list_insert(b, &f->waiting[MQTT_QUEUE_REPLAY], idx);
+    } else {
+        list_insert(b, &f->waiting[MQTT_QUEUE_QOS12], idx);
+        f->bytes += mqtt_msg_size(e->msg);
+    }
 }
 
 /* The queue at whose head 'entry' stands. */
@@ -312,15 +422,17 @@ mqtt_flow_sent(struct mqtt_broker *b, struct mqtt_session *s, uint32_t entry, us
         }
         list_append(b, &f->sent, entry);
     }
-    e->flags |= MQTT_ENTRY_SENT;
+    e->flags = (uint8_t) ((e->flags & ~MQTT_ENTRY_NEW) | MQTT_ENTRY_SENT);
     f->n_window++;
 }
 
 static void
-sent_remove(struct mqtt_broker *b, struct mqtt_flow *f, uint32_t prev, uint32_t entry)
+sent_remove(struct mqtt_broker *b, struct mqtt_session *s, uint32_t prev, uint32_t entry)
 {
     struct mqtt_entry *e = mqtt_entry_at(b, entry);
+    struct mqtt_flow *f = s->flow;
 
+    mqtt_persist_done(b, s, e);
     if (f->resend == entry) {
         f->resend = e->next;
     }
@@ -339,13 +451,14 @@ mqtt_flow_discard(struct mqtt_broker *b, struct mqtt_session *s, uint32_t entry)
     uint32_t prev = SLAB_NONE;
 
     if (entry != f->resend) {
+        mqtt_persist_done(b, s, mqtt_entry_at(b, entry));
         entry_free(b, queue_pop(b, f, queue_of(f, entry)));
         return;
     }
     for (uint32_t idx = f->sent.head; idx != entry; idx = mqtt_entry_at(b, idx)->next) {
         prev = idx;
     }
-    sent_remove(b, f, prev, entry);
+    sent_remove(b, s, prev, entry);
 }
 
 /* [MQTT-4.4.0-1]: a new Network Connection gets all again that was not acknowledged, in order. */
@@ -362,6 +475,7 @@ mqtt_flow_resume(struct mqtt_broker *b, struct mqtt_session *s)
     }
     f->n_window = 0;
     f->resend = f->sent.head;
+    mqtt_persist_resumed(b, s);
 }
 
 /* Without a connection, QoS 0 messages are not kept. */
@@ -411,14 +525,17 @@ mqtt_flow_acked(struct mqtt_broker *b, struct mqtt_session *s, enum mqtt_packet_
     e = mqtt_entry_at(b, idx);
     if (type == MQTT_PUBREC && e->qos == 2 && ack->reason < 0x80) {
         /* From here on the client owns the message: only the identifier is kept. */
-        mqtt_msg_unref(e->msg);
-        e->msg = NULL;
-        e->flags |= MQTT_ENTRY_RELEASED;
+        if (e->msg) {
+            e->flags |= MQTT_ENTRY_RELEASED;
+            mqtt_persist_taken(b, s, e);
+            mqtt_msg_unref(e->msg);
+            e->msg = NULL;
+        }
         return true;
     }
     if ((type == MQTT_PUBACK && e->qos == 1) || (type == MQTT_PUBREC && e->qos == 2)
         || (type == MQTT_PUBCOMP && e->flags & MQTT_ENTRY_RELEASED)) {
-        sent_remove(b, f, prev, idx);
+        sent_remove(b, s, prev, idx);
         mqtt_flow_trim(b, s);
         return true;
     }

@@ -108,6 +108,10 @@ mqtt_credit(struct mqtt_broker *b, uint32_t conn, uint32_t n, usec_t now)
     bool for_session = b->congested && mqtt_session_at(b, b->congested)->flow;
     struct mqtt_hold *h;
 
+    if (c->state == MQTT_CONN_UP && mqtt_journal_is_full(b)) {
+        mqtt_persist_defer(b, conn, n);
+        return;
+    }
     if (c->state != MQTT_CONN_UP || !(c->hold || for_session || for_ctl)) {
         push_credit(b, conn, n);
         return;

@@ -29,6 +29,21 @@ lower_bound(const struct mqtt_flow *f, uint16_t id)
     return low;
 }
 
+static void
+insert(struct mqtt_broker *b, struct mqtt_flow *f, uint32_t i, uint16_t id)
+{
+    if (f->n_in_ids == f->allocated_in_ids) {
+        uint32_t n = f->allocated_in_ids ? 2 * f->allocated_in_ids : 4;
+
+        b->heap_bytes += (n - f->allocated_in_ids) * sizeof *f->in_ids;
+        f->in_ids = mem_realloc(f->in_ids, n * sizeof *f->in_ids);
+        f->allocated_in_ids = n;
+    }
+    memmove(f->in_ids + i + 1, f->in_ids + i, (f->n_in_ids - i) * sizeof *f->in_ids);
+    f->in_ids[i] = id;
+    f->n_in_ids++;
+}
+
 enum mqtt_inbound
 mqtt_inbound_put(struct mqtt_broker *b, struct mqtt_session *s, uint16_t id, usec_t now)
 {
@@ -42,17 +57,17 @@ mqtt_inbound_put(struct mqtt_broker *b, struct mqtt_session *s, uint16_t id, use
     if (f->n_in_ids >= limit) {
         return MQTT_INBOUND_LIMIT;
     }
-    if (f->n_in_ids == f->allocated_in_ids) {
-        uint32_t n = f->allocated_in_ids ? 2 * f->allocated_in_ids : 4;
-
-        b->heap_bytes += (n - f->allocated_in_ids) * sizeof *f->in_ids;
-        f->in_ids = mem_realloc(f->in_ids, n * sizeof *f->in_ids);
-        f->allocated_in_ids = n;
-    }
-    memmove(f->in_ids + i + 1, f->in_ids + i, (f->n_in_ids - i) * sizeof *f->in_ids);
-    f->in_ids[i] = id;
-    f->n_in_ids++;
+    insert(b, f, i, id);
+    mqtt_persist_received(b, s, id);
     return MQTT_INBOUND_NEW;
+}
+
+void
+mqtt_inbound_restore(struct mqtt_broker *b, struct mqtt_session *s, uint16_t id, usec_t now)
+{
+    struct mqtt_flow *f = mqtt_flow_get(b, s, now);
+
+    insert(b, f, lower_bound(f, id), id);
 }
 
 bool
@@ -66,6 +81,7 @@ mqtt_inbound_release(struct mqtt_broker *b, struct mqtt_session *s, uint16_t id)
     }
     f->n_in_ids--;
     memmove(f->in_ids + i, f->in_ids + i + 1, (f->n_in_ids - i) * sizeof *f->in_ids);
+    mqtt_persist_released(b, s, id);
     mqtt_flow_trim(b, s);
     return true;
 }

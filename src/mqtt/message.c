@@ -37,6 +37,9 @@ void
 mqtt_msg_unref(struct mqtt_msg *msg)
 {
     if (msg && !--msg->n_refs) {
+        if (msg->account) {
+            *msg->account -= mqtt_msg_size(msg);
+        }
         mbuf_unref(msg->payload);
         mem_free(msg);
     }
@@ -58,4 +61,14 @@ uint32_t
 mqtt_msg_size(const struct mqtt_msg *msg)
 {
     return MSG_OVERHEAD + msg->topic_n + msg->props_n + msg->payload->size;
+}
+
+/* Its size does not change any more. */
+void
+mqtt_msg_account(struct mqtt_msg *msg, uint64_t *account)
+{
+    if (!msg->account) {
+        msg->account = account;
+        *account += mqtt_msg_size(msg);
+    }
 }

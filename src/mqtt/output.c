@@ -2,7 +2,7 @@
  * SPDX-License-Identifier: Apache-2.0 */
 /* Output, pulled by the transport: control packets that wait, then messages.  Small packets are
  * gathered in one piece; the payload of a larger one is handed out by reference. */
-#include "mqtt/private.h"
+#include "mqtt/access.h"
 
 #define NO_PROPS ((struct slice) { NULL, 0 })
 
@@ -17,17 +17,6 @@ struct sending {                      /* One message on its way out. */
     uint16_t alias;                   /* To be remembered, or 0. */
 };
 
-static uint32_t
-n_sub_ids(const struct mqtt_broker *b, uint32_t list)
-{
-    uint32_t n = 0;
-
-    for (; list; n++) {
-        list = ((struct mqtt_sub_id *) slab_at(&b->sub_ids, list))->next;
-    }
-    return n;
-}
-
 /* The properties of a PUBLISH to a 5.0 client: what is left of the expiry, the alias, those of the
  * message as they came, the identifiers of the subscriptions that matched. */
 static struct slice
@@ -35,7 +24,7 @@ write_props(struct mqtt_broker *b, const struct mqtt_entry *e, uint16_t alias, u
 {
     const struct mqtt_msg *msg = e->msg;
     struct slice own = mqtt_msg_props(msg);
-    size_t size = OWN_PROPS_SIZE + own.n + n_sub_ids(b, e->sub_ids) * SUB_ID_SIZE;
+    size_t size = OWN_PROPS_SIZE + own.n + mqtt_sub_ids_n(b, e->sub_ids) * SUB_ID_SIZE;
     struct writer w;
 
     b->props = mem_grow(b->props, &b->allocated_props, size, 1);
@@ -79,17 +68,28 @@ sending_of(struct mqtt_broker *b, const struct mqtt_conn *c, const struct mqtt_e
     return s;
 }
 
-/* Everything that waits, in one piece. */
+/* Everything that waits and need not wait any longer, in one piece. */
 static void
 take_ctl(struct mqtt_conn *c, struct writer *w, struct mqtt_output *out)
 {
-    if (c->ctl->size <= sizeof out->head) {
-        writer_bytes(w, c->ctl->bytes, c->ctl->size);
+    struct mqtt_ctl *ctl = c->ctl;
+    uint32_t n = ctl->n_marks ? ctl->marks[0].begin : ctl->size;
+
+    if (n <= sizeof out->head) {
+        writer_bytes(w, ctl->bytes, n);
     } else {
-        out->extra = mbuf_copy(c->ctl->bytes, c->ctl->size);
+        out->extra = mbuf_copy(ctl->bytes, n);
     }
-    mem_free(c->ctl);
-    c->ctl = NULL;
+    if (n == ctl->size) {
+        mqtt_ctl_free(c);
+        return;
+    }
+    ctl->size -= n;
+    ctl->n_first -= MP_MIN(n, ctl->n_first);
+    memmove(ctl->bytes, ctl->bytes + n, ctl->size);
+    for (uint32_t i = 0; i < ctl->n_marks; i++) {
+        ctl->marks[i].begin -= n;
+    }
 }
 
 enum taken { TAKEN_WHOLE, TAKEN_LAST, TAKEN_NOT, TAKEN_NEVER };
@@ -146,20 +146,27 @@ static enum taken
 take_publish(struct mqtt_broker *b, struct mqtt_conn *c, struct mqtt_entry *e, struct pull *pull)
 {
     struct mqtt_session *s = mqtt_session_at(b, c->session);
-    struct sending sending = sending_of(b, c, e, pull->now);
+    struct sending sending;
+    bool was_sent;
 
+    if (mqtt_access_denies_entry(b, s, e)) {
+        b->stats.acl_denied_out++;
+        return TAKEN_NEVER;
+    }
+    was_sent = e->packet_id && !(e->flags & MQTT_ENTRY_NEW);
+    sending = sending_of(b, c, e, pull->now);
     if (sending.head_n + (uint64_t) sending.publish.payload.n > mqtt_v5_max_packet_size(c->v5)) {
         b->stats.too_large_out++;     /* [MQTT-3.1.2-25] */
         return TAKEN_NEVER;
     }
-    if (e->msg->expires_at <= pull->now && !e->packet_id) {
+    if (e->msg->expires_at <= pull->now && !was_sent) {
         b->stats.expired++;           /* [MQTT-3.3.2-5] */
         return TAKEN_NEVER;
     }
     if (!fits(&sending, &pull->w, pull->room)) {
         return TAKEN_NOT;
     }
-    sending.publish.dup = e->packet_id;             /* Numbered before: [MQTT-3.3.1-1]. */
+    sending.publish.dup = was_sent;   /* [MQTT-3.3.1-1] */
     if (e->qos && !e->packet_id) {
         mqtt_flow_number(s, e);
     }
@@ -168,17 +175,21 @@ take_publish(struct mqtt_broker *b, struct mqtt_conn *c, struct mqtt_entry *e, s
         mqtt_v5_alias_sent(b, c->v5, sending.alias, mqtt_msg_topic(e->msg));
     }
     b->stats.publishes_out++;
+    b->stats.packets_out++;
+    b->stats.publish_bytes_out += sending.publish.payload.n;
     s->publishes_out++;
     return write_publish(c->version, &sending, &pull->w, pull->out, e->msg->payload);
 }
 
 /* PUBREL instead of a message that the client has acknowledged by PUBREC [MQTT-4.4.0-1]. */
 static enum taken
-take_pubrel(const struct mqtt_session *s, const struct mqtt_entry *e, struct writer *w)
+take_pubrel(struct mqtt_broker *b, const struct mqtt_session *s, const struct mqtt_entry *e,
+            struct writer *w)
 {
     if (w->end - w->p < 4) {
         return TAKEN_NOT;
     }
+    b->stats.packets_out++;
     wire_mqtt_put_ack(w, MQTT_PUBREL, s->version, e->packet_id, 0);
     return TAKEN_WHOLE;
 }
@@ -191,11 +202,12 @@ take_messages(struct mqtt_broker *b, struct mqtt_conn *c, struct pull *pull)
     enum taken taken = TAKEN_WHOLE;
     uint32_t idx;
 
+    mqtt_flow_number_ahead(b, s, window);
     while ((taken == TAKEN_WHOLE || taken == TAKEN_NEVER)
            && (idx = mqtt_flow_peek(b, s, window))) {
         struct mqtt_entry *e = mqtt_entry_at(b, idx);
 
-        taken = e->flags & MQTT_ENTRY_RELEASED ? take_pubrel(s, e, &pull->w)
+        taken = e->flags & MQTT_ENTRY_RELEASED ? take_pubrel(b, s, e, &pull->w)
                 : take_publish(b, c, e, pull);
         if (taken == TAKEN_NEVER) {
             s->dropped++;
@@ -203,6 +215,11 @@ take_messages(struct mqtt_broker *b, struct mqtt_conn *c, struct pull *pull)
         } else if (taken != TAKEN_NOT) {
             mqtt_flow_sent(b, s, idx, pull->now);
         }
+        mqtt_flow_number_ahead(b, s, window);
+    }
+    if (s->flow && s->flow->resend
+        && mqtt_persist_holds(b, s, mqtt_entry_at(b, s->flow->resend))) {
+        mqtt_persist_await(b, s);
     }
 }
 
@@ -221,9 +238,11 @@ mqtt_next_output(struct mqtt_broker *b, mqtt_id id, uint32_t room, usec_t now,
     }
     if (c->ctl) {
         take_ctl(c, &pull.w, out);
-        mqtt_hold_ctl_drained(b, conn, now);
+        if (!c->ctl) {
+            mqtt_hold_ctl_drained(b, conn, now);
+        }
     }
-    if (c->session && !out->extra) {
+    if (c->session && !out->extra && !(c->ctl && c->ctl->n_first)) {
         struct mqtt_session *s = mqtt_session_at(b, c->session);
 
         take_messages(b, c, &pull);

@@ -17,6 +17,7 @@
 #include "base/slab.h"
 #include "base/wheel.h"
 #include "mqtt/broker.h"
+#include "mqtt/journal.h"
 #include "mqtt/retain.h"
 #include "topic/subtrie.h"
 #include "topic/topic.h"
@@ -25,8 +26,11 @@
 /* A PUBLISH, immutable and shared by all queues and the retained store. */
 struct mqtt_msg {
     struct mbuf *payload;
+    uint64_t *account;                /* What its size was added to (mqtt_msg_account()), or NULL. */
     usec_t expires_at;                /* Message Expiry Interval of 5.0, else CLOCK_NEVER. */
+    uint64_t stored_id;               /* In the journal, while n_stored. */
     uint32_t n_refs;
+    uint32_t n_stored;                /* Records that name it. */
     uint32_t props_n;                 /* Properties of 5.0 that are passed on, after the topic. */
     uint16_t topic_n;
     uint8_t qos;
@@ -39,6 +43,7 @@ void mqtt_msg_unref(struct mqtt_msg *);             /* Accepts NULL. */
 struct slice mqtt_msg_topic(const struct mqtt_msg *);
 struct slice mqtt_msg_props(const struct mqtt_msg *);
 uint32_t mqtt_msg_size(const struct mqtt_msg *);    /* What it counts for in limits of bytes. */
+void mqtt_msg_account(struct mqtt_msg *, uint64_t *account);        /* For as long as it lives. */
 
 /* One message on its way to one client: queued, or sent and not acknowledged. */
 enum {
@@ -46,6 +51,9 @@ enum {
     MQTT_ENTRY_REPLAY = 1 << 1,       /* A retained message that answers a SUBSCRIBE. */
     MQTT_ENTRY_SENT = 1 << 2,         /* On this Network Connection; counts against the window. */
     MQTT_ENTRY_RELEASED = 1 << 3,     /* PUBREC came: PUBREL instead of the message, msg NULL. */
+    MQTT_ENTRY_NEW = 1 << 5,          /* Numbered, but never sent. */
+    MQTT_ENTRY_SHARED = 1 << 6,       /* Came through a shared subscription. */
+    MQTT_ENTRY_RECHECK = 1 << 4,      /* Access rules are to be asked again before it is sent. */
 };
 struct mqtt_entry {
     struct mqtt_msg *msg;
@@ -78,14 +86,31 @@ struct mqtt_flow {
     uint32_t resend;                  /* First entry of 'sent' to be sent again, or none. */
     uint32_t holds;                   /* Publishers held for this session (struct mqtt_hold). */
     usec_t progress_at;               /* The transport last took something. */
+    uint64_t batch;                   /* Of the journal: what is to be sent again relies on it. */
     uint16_t *in_ids;                 /* QoS 2 received and not released: sorted. */
     uint32_t n_in_ids, allocated_in_ids;
 };
 
-struct mqtt_names {                   /* Client identifier, then user name. */
+struct mqtt_names {                   /* Client identifier, then user name, then, if the broker is
+                                       * persistent, the session's number in the journal. */
     uint16_t client_id_n, username_n;
     uint8_t bytes[];
 };
+#define MQTT_SERIAL_SIZE sizeof(uint64_t)
+static inline uint64_t
+mqtt_names_serial(const struct mqtt_names *names)
+{
+    uint64_t serial;
+
+    memcpy(&serial, names->bytes + names->client_id_n + names->username_n, sizeof serial);
+    return serial;
+}
+
+static inline void
+mqtt_names_set_serial(struct mqtt_names *names, uint64_t serial)
+{
+    memcpy(names->bytes + names->client_id_n + names->username_n, &serial, sizeof serial);
+}
 
 struct mqtt_subs {                    /* Filters: 2 bytes of length, then the bytes; packed. */
     uint32_t n, size, allocated;
@@ -94,12 +119,14 @@ struct mqtt_subs {                    /* Filters: 2 bytes of length, then the by
 
 struct mqtt_will {
     struct mqtt_msg *msg;
+    struct mqtt_origin origin;        /* Where its client was. */
     uint32_t delay_s;
 };
 
 enum {
     MQTT_SESSION_CLEAN = 1 << 0,      /* Ends with its Network Connection. */
     MQTT_SESSION_SEEN = 1 << 1,       /* Scratch of routing: met in this set of matches. */
+    MQTT_SESSION_STORED = 1 << 2,     /* The journal knows it. */
 };
 struct mqtt_session {
     struct mqtt_names *names;
@@ -126,14 +153,27 @@ enum mqtt_conn_state {
 };
 enum {
     MQTT_CONN_READY = 1 << 0,         /* In the ready ring. */
+    MQTT_CONN_CLOSE_HELD = 1 << 2,    /* MQTT_EV_CLOSE is said when the last output may leave. */
+    MQTT_CONN_ASKING = 1 << 1,        /* NEW, and its CONNECT waits for a verdict: 'ask'. */
+};
+struct mqtt_mark {                    /* From 'begin' on, control packets wait for a batch. */
+    uint64_t batch;
+    uint32_t begin;
 };
 struct mqtt_ctl {                     /* Control packets other than PUBLISH that wait to leave. */
     uint32_t size, allocated;
+    uint32_t n_first;                 /* So many bytes before any message. */
+    uint32_t n_marks, allocated_marks;
+    struct mqtt_mark *marks;          /* Ascending both ways. */
     uint8_t bytes[];
 };
+struct mqtt_ask;
 struct mqtt_v5;
 struct mqtt_conn {
-    struct wire_mqtt_framer *rx;      /* NULL between control packets. */
+    union {
+        struct wire_mqtt_framer *rx;  /* NULL between control packets. */
+        struct mqtt_ask *ask;         /* While MQTT_CONN_ASKING. */
+    };
     struct mqtt_ctl *ctl;             /* NULL when empty. */
     struct mqtt_v5 *v5;               /* What only 5.0 has, else NULL. */
     uint32_t user;
@@ -161,6 +201,31 @@ struct mqtt_hold {
     uint32_t prev, next;              /* All that have a session, in the order of 'until_at'. */
     uint32_t s_prev, s_next;          /* Of the same session. */
     bool for_ctl;
+};
+
+struct mqtt_waiter {
+    uint64_t batch;
+    mqtt_id conn;
+};
+struct mqtt_deferred {                /* Credit held back while the journal is full. */
+    mqtt_id conn;
+    uint32_t n;
+};
+struct mqtt_journal {                 /* persist.c; all unused without persistence. */
+    uint8_t *bytes;                   /* The batch that grows. */
+    size_t n, allocated;
+    uint64_t batch;                   /* Its number; from 1. */
+    uint64_t durable;                 /* This batch and all before it. */
+    uint64_t n_records, mark;         /* Written ever; when the control packet at work began. */
+    uint64_t last_message, last_session;
+    size_t *sizes, n_sizes, allocated_sizes;        /* Of the batches taken and not durable. */
+    size_t underway;                                /* Their sum. */
+    struct mqtt_waiter *waiters;
+    size_t first_waiter, n_waiters, allocated_waiters;
+    struct mqtt_deferred *credits;
+    size_t n_credits, allocated_credits;
+    struct mqtt_restore *restore;     /* While records are read back. */
+    bool is_muted;                    /* What happens is not noted. */
 };
 
 struct mqtt_queued_event {
@@ -197,8 +262,15 @@ struct mqtt_broker {
     struct subtrie *subs;
     struct subtrie_set matches;       /* Scratch. */
     struct mqtt_retained *retained;
+    struct mqtt_journal journal;
     uint32_t n_subscriptions;
     uint64_t heap_bytes;              /* Of names, filters, flows. */
+    uint64_t message_bytes;           /* Of all messages, wherever they are. */
+    uint64_t framer_bytes;            /* Of incomplete control packets. */
+    uint32_t n_connected;             /* Sessions that have a connection. */
+    uint32_t n_shared;                /* Shared subscriptions among n_subscriptions. */
+    struct mqtt_acl *acl;             /* NULL: everything is allowed. */
+    struct mqtt_sys *sys;             /* NULL: no $SYS tree. */
 
     struct mqtt_queued_event *events; /* Ring; size a power of two. */
     uint32_t first_event, n_events, allocated_events;
@@ -237,6 +309,7 @@ mqtt_id mqtt_conn_id(const struct mqtt_broker *, uint32_t conn);
 uint32_t mqtt_conn_find(const struct mqtt_broker *, mqtt_id);       /* None: gone. */
 struct writer mqtt_ctl_begin(struct mqtt_broker *, uint32_t conn, uint32_t room);
 void mqtt_ctl_end(struct mqtt_broker *, uint32_t conn, const struct writer *);
+void mqtt_ctl_free(struct mqtt_conn *);
 enum mqtt_ending { MQTT_END_CLOSE, MQTT_END_ABORT };
 /* Ends a connection on our initiative: tells a 5.0 client why (unless 'reason' is 0), parts it from
  * its session (the Will is published unless it was dropped before), says CLOSE or ABORT. */
@@ -245,6 +318,8 @@ void mqtt_conn_end(struct mqtt_broker *, uint32_t conn, enum mqtt_ending, uint8_
 void mqtt_conn_expired(struct mqtt_broker *, uint32_t conn, usec_t now);
 void mqtt_conn_arm_keep_alive(struct mqtt_broker *, uint32_t conn, usec_t now);
 void mqtt_conn_drained(struct mqtt_broker *, uint32_t conn);    /* All output was taken. */
+/* Input that goes to the connection now, and credit for it. */
+void mqtt_conn_input(struct mqtt_broker *, uint32_t conn, struct slice, usec_t now);
 void mqtt_conn_free(struct mqtt_broker *, uint32_t conn);
 
 /* hold.c: delayed credit. */
@@ -273,6 +348,7 @@ bool mqtt_session_unsubscribe(struct mqtt_broker *, uint32_t session, struct sli
 /* Takes one filter; '*pos' starts at 0. */
 bool mqtt_subs_next(const struct mqtt_subs *, uint32_t *pos, struct slice *filter);
 void mqtt_session_drop_will(struct mqtt_broker *, uint32_t session);
+void mqtt_session_arm(struct mqtt_broker *, uint32_t session);
 
 /* flow.c: the queue and the window of one session. */
 struct mqtt_flow *mqtt_flow_get(struct mqtt_broker *, struct mqtt_session *, usec_t now);
@@ -301,6 +377,11 @@ void mqtt_flow_park(struct mqtt_broker *, struct mqtt_session *);   /* No connec
 /* Acknowledgements; false: no such packet identifier. */
 bool mqtt_flow_acked(struct mqtt_broker *, struct mqtt_session *, enum mqtt_packet_type,
                      const struct wire_mqtt_ack *);
+/* Stored sessions: gives packet identifiers to what the window has room for, ahead of sending. */
+void mqtt_flow_number_ahead(struct mqtt_broker *, struct mqtt_session *, uint32_t window);
+void mqtt_flow_restore(struct mqtt_broker *, uint32_t session, const struct mqtt_entry *image,
+                       usec_t now);
+uint32_t mqtt_sub_ids_n(const struct mqtt_broker *, uint32_t list);
 uint32_t mqtt_sub_ids_add(struct mqtt_broker *, uint32_t list, uint32_t id);    /* At the front. */
 void mqtt_sub_ids_free(struct mqtt_broker *, uint32_t list);
 
@@ -327,6 +408,7 @@ enum subtrie_put_result mqtt_share_put(struct mqtt_broker *, struct slice whole,
 enum subtrie_remove_result mqtt_share_remove(struct mqtt_broker *, struct slice whole,
                                              uint32_t session);
 bool mqtt_share_choose(struct mqtt_broker *, const struct mqtt_msg *, struct subtrie_entry *);
+void mqtt_share_bequeath(struct mqtt_broker *, uint32_t session, struct slice whole, usec_t now);
 void mqtt_share_free_all(struct mqtt_broker *);
 
 /* What stands with a subscription: its options (MQTT_SUB_*) and its Subscription Identifier. */
@@ -338,10 +420,49 @@ enum mqtt_inbound { MQTT_INBOUND_NEW, MQTT_INBOUND_DUPLICATE, MQTT_INBOUND_LIMIT
 enum mqtt_inbound mqtt_inbound_put(struct mqtt_broker *, struct mqtt_session *, uint16_t id,
                                    usec_t now);
 bool mqtt_inbound_release(struct mqtt_broker *, struct mqtt_session *, uint16_t id);
+void mqtt_inbound_restore(struct mqtt_broker *, struct mqtt_session *, uint16_t id, usec_t now);
+
+/* persist.c: what happened, for the journal.  All return at once when nothing is to be noted. */
+void mqtt_persist_connected(struct mqtt_broker *, struct mqtt_session *);
+void mqtt_persist_parted(struct mqtt_broker *, const struct mqtt_session *, usec_t parted_at);
+void mqtt_persist_ended(struct mqtt_broker *, const struct mqtt_session *);
+void mqtt_persist_no_will(struct mqtt_broker *, const struct mqtt_session *);
+void mqtt_persist_subscribed(struct mqtt_broker *, const struct mqtt_session *,
+                             struct slice filter, uint32_t value);
+void mqtt_persist_unsubscribed(struct mqtt_broker *, const struct mqtt_session *,
+                               struct slice filter);
+void mqtt_persist_received(struct mqtt_broker *, const struct mqtt_session *, uint16_t id);
+void mqtt_persist_released(struct mqtt_broker *, const struct mqtt_session *, uint16_t id);
+void mqtt_persist_queued(struct mqtt_broker *, const struct mqtt_session *,
+                         const struct mqtt_entry *);
+void mqtt_persist_numbered(struct mqtt_broker *, const struct mqtt_session *,
+                           const struct mqtt_entry *);
+void mqtt_persist_taken(struct mqtt_broker *, const struct mqtt_session *, struct mqtt_entry *);
+void mqtt_persist_done(struct mqtt_broker *, const struct mqtt_session *,
+                       const struct mqtt_entry *);
+void mqtt_persist_orphan(struct mqtt_broker *, struct mqtt_msg *);
+/* The retained store and the journal at once. */
+bool mqtt_retain(struct mqtt_broker *, struct mqtt_msg *);
+void mqtt_unretain(struct mqtt_broker *, struct slice topic);
+/* And what must wait for it. */
+bool mqtt_journal_is_full(const struct mqtt_broker *);
+void mqtt_persist_begin(struct mqtt_broker *);                      /* A control packet came. */
+void mqtt_persist_hold(struct mqtt_broker *, uint32_t conn, uint32_t from);
+bool mqtt_persist_holds(const struct mqtt_broker *, const struct mqtt_session *,
+                        const struct mqtt_entry *);
+void mqtt_persist_await(struct mqtt_broker *, const struct mqtt_session *);
+void mqtt_persist_resumed(struct mqtt_broker *, const struct mqtt_session *);
+void mqtt_persist_defer(struct mqtt_broker *, uint32_t conn, uint32_t n);
+void mqtt_persist_uninit(struct mqtt_broker *);
+/* restore.c */
+void mqtt_restore_abandon(struct mqtt_broker *);
 
 /* Handlers of control packets: 0, or the enum mqtt_reason for which the connection ends. */
 uint8_t mqtt_handle_connect(struct mqtt_broker *, uint32_t conn, const struct wire_mqtt_frame *,
                             usec_t now);
+/* The same CONNECT, once its credentials were judged. */
+void mqtt_connect_judged(struct mqtt_broker *, uint32_t conn, const struct wire_mqtt_frame *,
+                         enum mqtt_verdict, usec_t now);
 uint8_t mqtt_handle_publish(struct mqtt_broker *, uint32_t conn, const struct wire_mqtt_frame *,
                             usec_t now);
 uint8_t mqtt_handle_ack(struct mqtt_broker *, uint32_t conn, const struct wire_mqtt_frame *,
@@ -355,6 +476,7 @@ uint8_t mqtt_handle_disconnect(struct mqtt_broker *, uint32_t conn,
 uint8_t mqtt_reason_of(enum wire_mqtt_result);
 
 /* publish.c: to whom a message goes.  'from': session of the publisher, or none. */
+void mqtt_publish_to_group(struct mqtt_broker *, struct mqtt_msg *, uint32_t group, usec_t now);
 void mqtt_publish(struct mqtt_broker *, struct mqtt_msg *, uint32_t from, usec_t now);
 /* A message of a local client or its Will: stored if retained, delivered, told to the caller. */
 void mqtt_publish_local(struct mqtt_broker *, struct mqtt_msg *, uint32_t conn, uint32_t from,

@@ -1,7 +1,7 @@
 /* Copyright 2026 The ovs-mqtt-proxy authors.
  * SPDX-License-Identifier: Apache-2.0 */
 /* PUBLISH and its acknowledgements, and the way of a message to the sessions that want it. */
-#include "mqtt/private.h"
+#include "mqtt/access.h"
 
 #define NO_PROPS ((struct slice) { NULL, 0 })
 
@@ -49,6 +49,7 @@ struct route {                        /* A message on its way. */
     struct mqtt_msg *msg;
     uint32_t from;                    /* Session of the publisher, or none. */
     usec_t now;
+    uint8_t flags;                    /* MQTT_ENTRY_SHARED or nothing. */
 };
 
 /* Queues one copy for a session whose matching filters are 'e' to 'e + n'. */
@@ -57,7 +58,7 @@ deliver(struct mqtt_broker *b, const struct route *route, const struct subtrie_e
 {
     struct mqtt_session *s = mqtt_session_at(b, e->subscriber);
     struct mqtt_msg *msg = route->msg;
-    struct mqtt_delivery d = { .msg = msg };
+    struct mqtt_delivery d = { .msg = msg, .flags = route->flags };
     usec_t now = route->now;
     bool is_wanted = false;
 
@@ -76,6 +77,13 @@ deliver(struct mqtt_broker *b, const struct route *route, const struct subtrie_e
     d.qos = MP_MIN(d.qos, msg->qos);
     if (!is_wanted || (!s->conn && !d.qos)) {
         return;
+    }
+    if (!mqtt_access_read(b, s, mqtt_msg_topic(msg))) {
+        b->stats.acl_denied_out++;
+        return;
+    }
+    if (!s->conn) {
+        d.flags |= MQTT_ENTRY_RECHECK;              /* Who knows where it turns up. */
     }
     for (size_t i = n; i-- && s->version == MQTT_V50; ) {
         if (MQTT_SUB_ID(e[i].value)
@@ -96,7 +104,8 @@ deliver(struct mqtt_broker *b, const struct route *route, const struct subtrie_e
 void
 mqtt_publish(struct mqtt_broker *b, struct mqtt_msg *msg, uint32_t from, usec_t now)
 {
-    struct route route = { msg, from, now };
+    struct route route = { msg, from, now, 0 };
+    struct route shared = { msg, from, now, MQTT_ENTRY_SHARED };
     struct subtrie_entry *e;
     bool is_sorted;
 
@@ -112,7 +121,7 @@ mqtt_publish(struct mqtt_broker *b, struct mqtt_msg *msg, uint32_t from, usec_t 
 
         if (e[i].subscriber & MQTT_GROUP) {
             if (mqtt_share_choose(b, msg, &e[i])) {
-                deliver(b, &route, &e[i], 1);
+                deliver(b, &shared, &e[i], 1);
             }
             i++;
             continue;
@@ -125,15 +134,29 @@ mqtt_publish(struct mqtt_broker *b, struct mqtt_msg *msg, uint32_t from, usec_t 
     }
 }
 
+/* Once more to a shared subscription whose chosen member left. */
+void
+mqtt_publish_to_group(struct mqtt_broker *b, struct mqtt_msg *msg, uint32_t group, usec_t now)
+{
+    struct route shared = { msg, SLAB_NONE, now, MQTT_ENTRY_SHARED };
+    struct subtrie_entry e = { group, 0 };
+
+    if (mqtt_share_choose(b, msg, &e)) {
+        deliver(b, &shared, &e, 1);
+    }
+}
+
 /* [MQTT-3.3.1-5], [MQTT-3.3.1-6], [MQTT-3.3.1-7]. */
 static void
 retain(struct mqtt_broker *b, struct mqtt_msg *msg)
 {
     if (!msg->payload->size) {
-        mqtt_retained_remove(b->retained, mqtt_msg_topic(msg));
-    } else if (mqtt_retained_put(b->retained, msg)) {
+        mqtt_unretain(b, mqtt_msg_topic(msg));
+    } else if (mqtt_retain(b, msg)) {
         b->stats.retained_set++;
     } else {
+        /* What it was to replace is out of date all the same (3.1.1 [MQTT-3.3.1-7]). */
+        mqtt_unretain(b, mqtt_msg_topic(msg));
         b->stats.retained_limit++;
     }
 }
@@ -142,6 +165,7 @@ void
 mqtt_publish_local(struct mqtt_broker *b, struct mqtt_msg *msg, uint32_t conn, uint32_t from,
                    usec_t now)
 {
+    mqtt_msg_account(msg, &b->message_bytes);
     if (msg->retain) {
         retain(b, msg);
     }
@@ -161,13 +185,22 @@ mqtt_publish_remote(struct mqtt_broker *b, const struct mqtt_message *message, u
     struct mqtt_msg *msg;
 
     b->stats.publishes_remote++;
+    if (mqtt_journal_is_full(b)) {
+        b->stats.journal_full++;
+        return;
+    }
     if (!topic_is_acceptable(b, message->topic)) {
         b->stats.limit_refused++;
+        return;
+    }
+    if (mqtt_is_full(b)) {
+        b->stats.memory_refused++;
         return;
     }
     msg = mqtt_msg_create(message->topic, NO_PROPS, message->payload);
     msg->qos = message->qos;
     msg->retain = message->retain;
+    mqtt_msg_account(msg, &b->message_bytes);
     if (msg->retain) {
         retain(b, msg);
     }
@@ -183,12 +216,6 @@ put_ack(struct mqtt_broker *b, uint32_t conn, enum mqtt_packet_type type,
 
     wire_mqtt_put_ack(&w, type, mqtt_conn_at(b, conn)->version, ack->packet_id, ack->reason);
     mqtt_ctl_end(b, conn, &w);
-}
-
-static bool
-is_reserved_topic(struct slice topic)
-{
-    return topic.n >= 4 && !memcmp(topic.p, "$SYS", 4) && (topic.n == 4 || topic.p[4] == '/');
 }
 
 static void
@@ -239,13 +266,26 @@ mqtt_handle_publish(struct mqtt_broker *b, uint32_t conn, const struct wire_mqtt
         return reason;
     }
     if (!topic_is_acceptable(b, p.topic)) {
-        return MQTT_REASON_BAD_TOPIC;
+        return topic_utf8_is_valid(p.topic) ? MQTT_REASON_BAD_TOPIC : MQTT_REASON_MALFORMED;
     }
     b->stats.publishes_in++;
+    b->stats.publish_bytes_in += frame->payload ? frame->payload->size : p.payload.n;
     s->publishes_in++;
-    if (is_reserved_topic(p.topic)) {
-        /* Clients have no business in the broker's own tree: acknowledged and not passed on. */
+    if (mqtt_topic_is_reserved(p.topic)) {
+        /* Acknowledged and not passed on. */
         ack.reason = MQTT_REASON_NOT_AUTHORIZED;
+        is_new = false;
+    } else if (!mqtt_access_write(b, s, p.topic)) {
+        /* As well: 3.1.1 has no other way but to end the connection. */
+        b->stats.acl_denied_in++;
+        ack.reason = MQTT_REASON_NOT_AUTHORIZED;
+        is_new = false;
+    } else if (mqtt_is_full(b)) {
+        b->stats.memory_refused++;
+        if (p.qos && !c->v5) {
+            return MQTT_REASON_QUOTA_EXCEEDED;      /* It will come again, some time. */
+        }
+        ack.reason = MQTT_REASON_QUOTA_EXCEEDED;
         is_new = false;
     } else if (p.qos == 2) {
         switch (mqtt_inbound_put(b, s, p.packet_id, now)) {
@@ -258,6 +298,8 @@ mqtt_handle_publish(struct mqtt_broker *b, uint32_t conn, const struct wire_mqtt
     }
     if (is_new) {
         take_message(b, conn, frame, &p, now);
+    } else if (ack.reason && p.qos == 2 && c->v5) {
+        mqtt_inbound_release(b, s, p.packet_id);    /* [MQTT-4.3.3-9] */
     }
     if (p.qos) {
         put_ack(b, conn, p.qos == 1 ? MQTT_PUBACK : MQTT_PUBREC, &ack);
@@ -279,6 +321,9 @@ mqtt_handle_ack(struct mqtt_broker *b, uint32_t conn, const struct wire_mqtt_fra
     (void) now;
     if (result != WIRE_MQTT_DONE) {
         return mqtt_reason_of(result);
+    }
+    if (mqtt_v5_check_props(ack.props)) {
+        return MQTT_REASON_MALFORMED;               /* [MQTT-1.5.4-1] */
     }
     answer = (struct wire_mqtt_ack) { .packet_id = ack.packet_id };
     if (frame->type == MQTT_PUBREL) {

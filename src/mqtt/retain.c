@@ -229,6 +229,14 @@ mqtt_retained_put(struct mqtt_retained *r, struct mqtt_msg *msg)
     return true;
 }
 
+struct mqtt_msg *
+mqtt_retained_get(const struct mqtt_retained *r, struct slice topic)
+{
+    const struct node *n = find_topic(r, topic);
+
+    return n ? n->msg : NULL;
+}
+
 bool
 mqtt_retained_remove(struct mqtt_retained *r, struct slice topic)
 {

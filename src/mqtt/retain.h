@@ -20,6 +20,7 @@ void mqtt_retained_destroy(struct mqtt_retained *);
 /* Stores a reference to 'msg' under its topic in place of what was there; false at a limit, which
  * leaves what was there. */
 bool mqtt_retained_put(struct mqtt_retained *, struct mqtt_msg *);
+struct mqtt_msg *mqtt_retained_get(const struct mqtt_retained *, struct slice topic); /* Or NULL. */
 bool mqtt_retained_remove(struct mqtt_retained *, struct slice topic);
 
 /* The messages whose topics match 'filter', borrowed, in '*matches' (its size in '*allocated',

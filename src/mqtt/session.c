@@ -4,7 +4,7 @@
  *
  * A stored session keeps its subscriptions, in the trie as well: they count as local subscribers
  * (peers go on sending), so that nothing of QoS 1 or 2 is missed while the client is away. */
-#include "mqtt/private.h"
+#include "mqtt/access.h"
 
 #define FIRST_BUCKETS 64u
 #define FIRST_SUBS 24u
@@ -62,11 +62,18 @@ grow_table(struct mqtt_broker *b)
     mem_free(old);
 }
 
+static size_t
+names_size(const struct mqtt_broker *b, size_t client_id_n, size_t username_n)
+{
+    return sizeof(struct mqtt_names) + client_id_n + username_n
+           + (b->config.is_persistent ? MQTT_SERIAL_SIZE : 0);
+}
+
 static void
 set_names(struct mqtt_broker *b, struct mqtt_session *s, struct slice client_id,
           struct slice username)
 {
-    size_t size = sizeof *s->names + client_id.n + username.n;
+    size_t size = names_size(b, client_id.n, username.n);
     struct mqtt_names *names = mem_alloc(size);
 
     names->client_id_n = (uint16_t) client_id.n;
@@ -82,7 +89,7 @@ set_names(struct mqtt_broker *b, struct mqtt_session *s, struct slice client_id,
 static void
 free_names(struct mqtt_broker *b, struct mqtt_names *names)
 {
-    b->heap_bytes -= sizeof *names + names->client_id_n + names->username_n;
+    b->heap_bytes -= names_size(b, names->client_id_n, names->username_n);
     mem_free(names);
 }
 
@@ -116,6 +123,9 @@ mqtt_session_rename_user(struct mqtt_broker *b, uint32_t session, struct slice u
     struct mqtt_names *old = s->names;
 
     set_names(b, s, (struct slice) { old->bytes, old->client_id_n }, username);
+    if (s->flags & MQTT_SESSION_STORED) {
+        mqtt_names_set_serial(s->names, mqtt_names_serial(old));
+    }
     free_names(b, old);
 }
 
@@ -234,6 +244,7 @@ mqtt_session_subscribe(struct mqtt_broker *b, uint32_t session, struct slice fil
     result = mqtt_share_parse(&shared) == MQTT_SHARE_VALID
              ? mqtt_share_put(b, filter, session, value)
              : subtrie_put(b->subs, filter, session, value);
+    mqtt_persist_subscribed(b, s, filter, value);
     if (result == SUBTRIE_REPLACED) {
         return MQTT_SUBSCRIBED_AGAIN;
     }
@@ -257,6 +268,7 @@ leave_filter(struct mqtt_broker *b, uint32_t session, struct slice filter)
         mqtt_push_filter_event(b, MQTT_EV_UNSUBSCRIBE, shared);
     }
     b->n_subscriptions--;
+    mqtt_persist_unsubscribed(b, mqtt_session_at(b, session), filter);
 }
 
 bool
@@ -278,6 +290,7 @@ mqtt_session_drop_will(struct mqtt_broker *b, uint32_t session)
     struct mqtt_session *s = mqtt_session_at(b, session);
 
     if (s->will) {
+        mqtt_persist_no_will(b, s);
         mqtt_msg_unref(s->will->msg);
         mem_free(s->will);
         s->will = NULL;
@@ -289,8 +302,14 @@ publish_will(struct mqtt_broker *b, uint32_t session, usec_t now)
 {
     struct mqtt_session *s = mqtt_session_at(b, session);
     struct mqtt_msg *msg = mqtt_msg_ref(s->will->msg);
+    bool is_allowed = mqtt_access_will(b, s, s->will);
 
     mqtt_session_drop_will(b, session);
+    if (!is_allowed) {
+        b->stats.acl_denied_in++;
+        mqtt_msg_unref(msg);
+        return;
+    }
     if (msg->expires_at != CLOCK_NEVER) {
         msg->expires_at += now;       /* It was an interval so far. */
     }
@@ -312,11 +331,15 @@ mqtt_session_end(struct mqtt_broker *b, uint32_t session, usec_t now)
     while (mqtt_subs_next(s->subs, &pos, &filter)) {
         leave_filter(b, session, filter);
     }
+    for (pos = 0; s->flow && mqtt_subs_next(s->subs, &pos, &filter); ) {
+        mqtt_share_bequeath(b, session, filter, now);
+    }
     free_subs(b, s);
     if (s->will) {
         publish_will(b, session, now);
     }
     mqtt_flow_free(b, s);
+    mqtt_persist_ended(b, s);
     if (b->congested == session) {
         b->congested = SLAB_NONE;
     }
@@ -327,8 +350,8 @@ mqtt_session_end(struct mqtt_broker *b, uint32_t session, usec_t now)
 }
 
 /* When the parted session is to be looked at again. */
-static void
-arm_session(struct mqtt_broker *b, uint32_t session)
+void
+mqtt_session_arm(struct mqtt_broker *b, uint32_t session)
 {
     const struct mqtt_session *s = mqtt_session_at(b, session);
     usec_t parted_at = b->created_at + s->parted_s * CLOCK_SEC;
@@ -355,17 +378,19 @@ mqtt_session_detach(struct mqtt_broker *b, uint32_t session, usec_t now)
     struct mqtt_session *s = mqtt_session_at(b, session);
 
     s->conn = SLAB_NONE;
+    b->n_connected--;
     s->parted_s = (uint32_t) ((now - b->created_at + CLOCK_SEC - 1) / CLOCK_SEC);
     mqtt_hold_release_session(b, session, now);
     if (!s->expiry_s) {
         mqtt_session_end(b, session, now);
         return;
     }
+    mqtt_persist_parted(b, s, now);
     mqtt_flow_park(b, s);
     if (s->will && !s->will->delay_s) {
         publish_will(b, session, now);
     }
-    arm_session(b, session);
+    mqtt_session_arm(b, session);
 }
 
 void
@@ -375,11 +400,12 @@ mqtt_session_expired(struct mqtt_broker *b, uint32_t session, usec_t now)
     usec_t parted_at = b->created_at + s->parted_s * CLOCK_SEC;
 
     if (s->expiry_s != UINT32_MAX && parted_at + s->expiry_s * CLOCK_SEC <= now) {
+        b->stats.sessions_expired++;
         mqtt_session_end(b, session, now);
         return;
     }
     if (s->will && parted_at + s->will->delay_s * CLOCK_SEC <= now) {
         publish_will(b, session, now);
     }
-    arm_session(b, session);
+    mqtt_session_arm(b, session);
 }

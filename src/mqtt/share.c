@@ -4,7 +4,7 @@
  * A group stands in the trie of subscriptions as one subscriber of FILTER, told from sessions by a
  * bit; which group that is, a second trie knows by the whole string.  Each message goes to one
  * member, in turns. */
-#include "mqtt/private.h"
+#include "mqtt/access.h"
 
 #define PREFIX "$share/"
 #define PREFIX_SIZE (sizeof PREFIX - 1)
@@ -111,6 +111,7 @@ mqtt_share_put(struct mqtt_broker *b, struct slice whole, uint32_t session, uint
     }
     g->members = mem_grow(g->members, &g->allocated, g->n + 1, sizeof *g->members);
     g->members[g->n++] = (struct member) { session, value };
+    b->n_shared++;
     return result;
 }
 
@@ -127,6 +128,7 @@ mqtt_share_remove(struct mqtt_broker *b, struct slice whole, uint32_t session)
         return SUBTRIE_NOT_FOUND;
     }
     g->n--;
+    b->n_shared--;
     memmove(m, m + 1, (size_t) (g->members + g->n - m) * sizeof *m);
     if (g->n) {
         return SUBTRIE_REMOVED;
@@ -146,6 +148,9 @@ fitness_of(const struct mqtt_broker *b, const struct member *m, const struct mqt
 {
     const struct mqtt_session *s = mqtt_session_at(b, m->session);
 
+    if (!mqtt_access_read(b, s, mqtt_msg_topic(msg))) {
+        return UNFIT;
+    }
     if (!s->conn) {
         return msg->qos && m->value & MQTT_SUB_QOS ? STORED : UNFIT;
     }
@@ -176,6 +181,49 @@ mqtt_share_choose(struct mqtt_broker *b, const struct mqtt_msg *msg, struct subt
     g->next = chosen + 1;
     *e = (struct subtrie_entry) { g->members[chosen].session, g->members[chosen].value };
     return true;
+}
+
+struct legacy {                       /* A shared subscription, and what it gets back. */
+    struct slice filter;
+    uint32_t group;
+    const struct mqtt_msg *last;
+};
+
+static void
+hand_on(struct mqtt_broker *b, const struct mqtt_list *list, struct legacy *l, usec_t now)
+{
+    for (uint32_t idx = list->head; idx; idx = mqtt_entry_at(b, idx)->next) {
+        struct mqtt_entry *e = mqtt_entry_at(b, idx);
+        struct mqtt_msg *msg = e->msg;
+
+        /* QoS 2 that was begun is nobody else's [MQTT-4.8.2-5].  The same message twice in a row
+         * is another group's. */
+        if (msg && e->flags & MQTT_ENTRY_SHARED && msg != l->last
+            && !(e->qos == 2 && e->packet_id && !(e->flags & MQTT_ENTRY_NEW))
+            && topic_matches(l->filter, mqtt_msg_topic(msg))) {
+            e->flags &= (uint8_t) ~MQTT_ENTRY_SHARED;
+            l->last = msg;
+            mqtt_publish_to_group(b, msg, l->group, now);
+        }
+    }
+}
+
+/* The session, which is no member any more, is about to end: what it got through 'whole' and has
+ * not acknowledged goes to others (5.0 section 4.8.2). */
+void
+mqtt_share_bequeath(struct mqtt_broker *b, uint32_t session, struct slice whole, usec_t now)
+{
+    const struct mqtt_flow *f = mqtt_session_at(b, session)->flow;
+    struct legacy l = { whole, SLAB_NONE, NULL };
+    uint32_t idx;
+
+    if (!f || mqtt_share_parse(&l.filter) != MQTT_SHARE_VALID || !find_group(b, whole, &idx)) {
+        return;
+    }
+    l.group = idx | MQTT_GROUP;
+    hand_on(b, &f->sent, &l, now);
+    hand_on(b, &f->waiting[MQTT_QUEUE_QOS12], &l, now);
+    hand_on(b, &f->waiting[MQTT_QUEUE_QOS0], &l, now);
 }
 
 void

@@ -80,11 +80,11 @@ mqtt_walk_subscriptions(const struct mqtt_broker *b, uint32_t session_pos, uint3
     return true;
 }
 
-/* Bodies that only queues refer to, and packets that are incomplete, are not in it: they would have
- * to be counted by a walk. */
 void
 mqtt_memory(const struct mqtt_broker *b, struct mqtt_memory *memory)
 {
+    uint64_t retained = mqtt_retained_bytes(b->retained);
+
     *memory = (struct mqtt_memory) {
         .n_connections = b->conns.n,
         .n_sessions = b->sessions.n,
@@ -95,10 +95,15 @@ mqtt_memory(const struct mqtt_broker *b, struct mqtt_memory *memory)
                  + b->n_generations * sizeof *b->generations
                  + b->n_buckets * sizeof *b->buckets + b->heap_bytes + subtrie_bytes(b->subs)
                  + subtrie_bytes(b->shares) + slab_bytes(&b->groups) + b->allocated_props
+                 + b->journal.n + b->journal.underway
                  + mqtt_retained_memory(b->retained)
                  + b->allocated_events * sizeof *b->events
-                 + b->allocated_ready * sizeof *b->ready,
+                 + b->allocated_ready * sizeof *b->ready + b->framer_bytes,
     };
+    /* Retained messages are counted with their tree. */
+    if (b->message_bytes > retained) {
+        memory->bytes += b->message_bytes - retained;
+    }
 }
 
 const struct mqtt_stats *

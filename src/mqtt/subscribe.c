@@ -2,7 +2,8 @@
  * SPDX-License-Identifier: Apache-2.0 */
 /* SUBSCRIBE and UNSUBSCRIBE: decode and judge all, apply all, answer with one code per filter
  * [MQTT-3.8.4-6], then send what is retained. */
-#include "mqtt/private.h"
+#include "mqtt/access.h"
+#include "mqtt/sys.h"
 
 /* 0, or why the connection ends: strings that are none, filters of no length [MQTT-4.7.3-1], No
  * Local with a shared subscription [MQTT-3.8.3-4]. */
@@ -50,6 +51,16 @@ subscribe(struct mqtt_broker *b, uint32_t session, struct request *r)
         r->code = MQTT_REASON_BAD_FILTER;
         return;
     }
+    if (!mqtt_access_subscribe(b, mqtt_session_at(b, session), filter)) {
+        b->stats.acl_denied_subscribe++;
+        r->code = MQTT_REASON_NOT_AUTHORIZED;
+        return;
+    }
+    if (mqtt_is_full(b)) {
+        b->stats.memory_refused++;
+        r->code = MQTT_REASON_QUOTA_EXCEEDED;
+        return;
+    }
     result = topic_n_levels(filter) > b->config.max_topic_levels ? MQTT_SUBSCRIBED_LIMIT
              : mqtt_session_subscribe(b, session, r->filter, MQTT_SUB_VALUE(options, r->id));
     if (result == MQTT_SUBSCRIBED_LIMIT) {
@@ -65,32 +76,51 @@ subscribe(struct mqtt_broker *b, uint32_t session, struct request *r)
                             && result == MQTT_SUBSCRIBED_NEW));
 }
 
+static void
+replay_one(struct mqtt_broker *b, uint32_t session, const struct request *r, struct mqtt_msg *msg,
+           usec_t now)
+{
+    const struct mqtt_session *s = mqtt_session_at(b, session);
+    struct mqtt_delivery d = {
+        .msg = msg,
+        .qos = MP_MIN(msg->qos, r->code),
+        .flags = MQTT_ENTRY_RETAIN | MQTT_ENTRY_REPLAY,
+    };
+
+    if (!mqtt_access_read(b, s, mqtt_msg_topic(msg))) {
+        b->stats.acl_denied_out++;
+        return;
+    }
+    if (r->id && s->version == MQTT_V50) {
+        d.sub_ids = mqtt_sub_ids_add(b, SLAB_NONE, r->id);
+    }
+    mqtt_flow_put(b, session, &d, now);
+}
+
 /* [MQTT-3.8.4-3], [MQTT-3.3.1-8]: what is retained, with RETAIN set. */
 static void
 replay(struct mqtt_broker *b, uint32_t session, const struct request *r, usec_t now)
 {
-    bool has_id = r->id && mqtt_session_at(b, session)->version == MQTT_V50;
     struct mqtt_retained_set set = { NULL, 0, 0 };
+    struct mqtt_msg *own;
+    size_t pos = 0;
 
     mqtt_retained_match(b->retained, r->filter, &set);
     for (size_t i = 0; i < set.n; i++) {
         struct mqtt_msg *msg = mqtt_msg_ref(set.msgs[i]);
-        struct mqtt_delivery d = {
-            .msg = msg,
-            .qos = MP_MIN(msg->qos, r->code),
-            .flags = MQTT_ENTRY_RETAIN | MQTT_ENTRY_REPLAY,
-        };
 
         if (msg->expires_at <= now) {
-            mqtt_retained_remove(b->retained, mqtt_msg_topic(msg));
+            mqtt_unretain(b, mqtt_msg_topic(msg));
             b->stats.expired++;
         } else {
-            d.sub_ids = has_id ? mqtt_sub_ids_add(b, SLAB_NONE, r->id) : SLAB_NONE;
-            mqtt_flow_put(b, session, &d, now);
+            replay_one(b, session, r, msg, now);
         }
         mqtt_msg_unref(msg);
     }
     mem_free(set.msgs);
+    while ((own = mqtt_sys_next(b, r->filter, &pos))) {
+        replay_one(b, session, r, own, now);
+    }
 }
 
 uint8_t

@@ -121,12 +121,26 @@ rx_icmp_error(struct proxy *p, const struct net_rx *rx, usec_t now)
     utcp_icmp(p->utcp, &tuple, rx->icmp.seq, kind, rx->icmp.mtu, now);
 }
 
+static void
+report_conflict(struct proxy *p)
+{
+    struct net_conflict conflict;
+    char addr[ADDR_STRLEN], mac[MAC_STRLEN];
+
+    if (net_next_conflict(p->net, &conflict)) {
+        notice_put(p, PROXY_NOTICE_WARN, "%s is claimed by %s on port %u as well: a service "
+                   "address must be nobody else's", addr_format(&conflict.addr, addr),
+                   mac_format(&conflict.mac, mac), (unsigned int) conflict.port);
+    }
+}
+
 void
 proxy_rx_frame(struct proxy *p, uint32_t port, const void *frame, size_t n, usec_t now)
 {
     struct net_rx rx;
 
     net_input(p->net, port, frame, n, now, &rx);
+    report_conflict(p);
     if (rx.type == NET_RX_NONE) {
         return;
     }

@@ -67,7 +67,15 @@ struct utcp *proxy_utcp(struct proxy *);
 struct mqtt_broker *proxy_mqtt(struct proxy *);
 struct peers *proxy_peers(struct proxy *);
 
-/* Source address of in-band datagrams to a peer; false when there is none of its family. */
+/* Source address of in-band datagrams to a peer: the preferred one, else the first service of one
+ * host; false when there is none of the peer's family.  The first for who has no proxy yet. */
+struct proxy_sources {
+    const struct net_service *services;
+    size_t n_services;
+    struct ip_addr preferred;         /* Any-address: none. */
+};
+bool proxy_choose_source(const struct proxy_sources *, const struct ip_addr *peer,
+                         struct ip_addr *source);
 bool proxy_peer_source(const struct proxy *, const struct ip_addr *peer, struct ip_addr *source);
 
 #define PROXY_STATS(X)                                                                  \

@@ -83,7 +83,7 @@ route_from_peers(struct proxy *p, usec_t now)
             break;
         case PEER_EV_SILENT:
             peer_name(p, ev.peer, name);
-            notice_put(p, PROXY_NOTICE_INFO, "peer %s: silent", name);
+            notice_put(p, PROXY_NOTICE_INFO, "peer %s: idle", name);
             break;
         case PEER_EV_TOO_BIG:
             notice_put(p, PROXY_NOTICE_WARN, "a PUBLISH of %zu bytes is too big for one datagram (%d): "
@@ -94,23 +94,32 @@ route_from_peers(struct proxy *p, usec_t now)
 }
 
 bool
-proxy_peer_source(const struct proxy *p, const struct ip_addr *peer, struct ip_addr *source)
+proxy_choose_source(const struct proxy_sources *from, const struct ip_addr *peer,
+                    struct ip_addr *source)
 {
     bool v4 = addr_is_v4(peer);
 
-    if (!addr_is_any(&p->peer_address) && addr_is_v4(&p->peer_address) == v4) {
-        *source = p->peer_address;
+    if (!addr_is_any(&from->preferred) && addr_is_v4(&from->preferred) == v4) {
+        *source = from->preferred;
         return true;
     }
-    for (size_t i = 0; i < p->n_services; i++) {
-        const struct ip_prefix *prefix = &p->services[i].prefix;
+    for (size_t i = 0; i < from->n_services; i++) {
+        const struct ip_prefix *prefix = &from->services[i].prefix;
 
-        if (prefix->len == 128 && addr_is_v4(&prefix->addr) == v4) {
+        if (prefix_is_host(prefix) && addr_is_v4(&prefix->addr) == v4) {
             *source = prefix->addr;
             return true;
         }
     }
     return false;
+}
+
+bool
+proxy_peer_source(const struct proxy *p, const struct ip_addr *peer, struct ip_addr *source)
+{
+    struct proxy_sources sources = { p->services, p->n_services, p->peer_address };
+
+    return proxy_choose_source(&sources, peer, source);
 }
 
 static void

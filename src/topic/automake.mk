@@ -5,6 +5,8 @@
 
 noinst_LIBRARIES += src/topic/libtopic.a
 src_topic_libtopic_a_SOURCES = \
+	src/topic/relate.c \
+	src/topic/relate.h \
 	src/topic/sublist.c \
 	src/topic/sublist.h \
 	src/topic/subtrie.c \

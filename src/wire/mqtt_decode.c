@@ -68,6 +68,7 @@ read_protocol(struct reader *r, struct wire_mqtt_connect *c)
         return c->version == MQTT_V311 || c->version == MQTT_V50
                ? WIRE_MQTT_DONE : WIRE_MQTT_BAD_VERSION;
     }
+    c->version = 0;
     return WIRE_MQTT_MALFORMED;       /* [MQTT-3.1.2-1]: not our protocol at all. */
 }
 
@@ -166,6 +167,7 @@ wire_mqtt_decode_ack(const struct wire_mqtt_frame *frame, uint8_t version,
     struct reader r = reader_init(frame->body.p, frame->body.n);
     struct wire_mqtt_props props;
 
+    ack->props = (struct slice) { NULL, 0 };
     ack->packet_id = reader_u16(&r);
     ack->reason = version == MQTT_V50 && reader_left(&r) ? reader_u8(&r) : 0;
     if (version == MQTT_V50 && reader_left(&r)) {
@@ -174,6 +176,7 @@ wire_mqtt_decode_ack(const struct wire_mqtt_frame *frame, uint8_t version,
         if (result != WIRE_MQTT_DONE) {
             return result;
         }
+        ack->props = props.raw;
     }
     return whole(&r) == WIRE_MQTT_DONE && !ack->packet_id ? WIRE_MQTT_PROTOCOL_ERROR : whole(&r);
 }
@@ -181,8 +184,9 @@ wire_mqtt_decode_ack(const struct wire_mqtt_frame *frame, uint8_t version,
 static bool
 options_are_reserved(uint8_t options, uint8_t version)
 {
-    /* [MQTT-3.8.3-4], [MQTT-3.8.3-5]. */
-    return (options & MQTT_SUB_QOS) == 3 || options & (version == MQTT_V50 ? 0xc0 : 0xfc);
+    /* 3.1.1 [MQTT-3.8.3-4], 5.0 [MQTT-3.8.3-5]. */
+    return version == MQTT_V50 ? options & 0xc0
+           : (options & MQTT_SUB_QOS) == 3 || options & 0xfc;
 }
 
 enum wire_mqtt_result
@@ -212,7 +216,8 @@ wire_mqtt_decode_subscribe(const struct wire_mqtt_frame *frame, uint8_t version,
             if (options_are_reserved(options, version)) {
                 return WIRE_MQTT_MALFORMED;
             }
-            if (MQTT_SUB_RETAIN_HANDLING(options) == 3) {
+            /* 5.0, section 3.8.3.1. */
+            if (MQTT_SUB_RETAIN_HANDLING(options) == 3 || (options & MQTT_SUB_QOS) == 3) {
                 result = WIRE_MQTT_PROTOCOL_ERROR;
             }
         }

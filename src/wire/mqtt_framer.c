@@ -5,6 +5,7 @@
 #include "wire/mqtt_framer.h"
 
 #include "base/mem.h"
+#include "wire/mqtt_prop.h"
 
 #define FIRST_BYTES 256u              /* Of a collected packet; doubles. */
 #define FIRST_PAYLOAD 16384u          /* Of a collected payload; times four. */
@@ -38,9 +39,9 @@ static const struct header_rule header_rules[16] = {
     [MQTT_PUBREC] = { 0, 2, 2, 2, ANY },
     [MQTT_PUBREL] = { 2, 2, 2, 2, ANY },
     [MQTT_PUBCOMP] = { 0, 2, 2, 2, ANY },
-    [MQTT_SUBSCRIBE] = { 2, 5, ANY, 6, ANY },
+    [MQTT_SUBSCRIBE] = { 2, 5, ANY, 3, ANY },
     [MQTT_SUBACK] = { 0, 3, ANY, 4, ANY },
-    [MQTT_UNSUBSCRIBE] = { 2, 4, ANY, 5, ANY },
+    [MQTT_UNSUBSCRIBE] = { 2, 4, ANY, 3, ANY },
     [MQTT_UNSUBACK] = { 0, 2, 2, 4, ANY },
     [MQTT_PINGREQ] = { 0, 0, 0, 0, 0 },
     [MQTT_PINGRESP] = { 0, 0, 0, 0, 0 },
@@ -59,7 +60,6 @@ wire_mqtt_fixed_header(struct slice in, struct wire_mqtt_frame *frame)
         }
         remaining |= (uint32_t) (in.p[i] & 0x7f) << 7 * (i - 1);
         if (!(in.p[i] & 0x80)) {
-            /* [MQTT-1.5.5-1]: the shortest form.  3.1.1 does not ask for it. */
             *frame = (struct wire_mqtt_frame) {
                 .type = in.p[0] >> 4,
                 .flags = in.p[0] & 0xf,
@@ -97,6 +97,8 @@ wire_mqtt_check_header(const struct wire_mqtt_frame *frame, const struct wire_mq
     bool is_v5 = rules->version == MQTT_V50;
 
     if (!frame->type || !flags_are_valid(frame, rules->version)
+        /* [MQTT-1.5.5-1]: the shortest form.  3.1.1 does not ask for it. */
+        || (is_v5 && frame->header_size != 1 + wire_mqtt_varint_size(frame->remaining))
         || (frame->type == MQTT_AUTH && rules->version && !is_v5)) {
         return WIRE_MQTT_MALFORMED;
     }

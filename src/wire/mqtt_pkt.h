@@ -31,6 +31,7 @@ struct wire_mqtt_publish {
 struct wire_mqtt_ack {                /* PUBACK, PUBREC, PUBREL, PUBCOMP. */
     uint16_t packet_id;
     uint8_t reason;
+    struct slice props;               /* Of 5.0, found good but for its strings. */
 };
 
 struct wire_mqtt_subscribe {          /* SUBSCRIBE and UNSUBSCRIBE. */

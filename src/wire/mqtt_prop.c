@@ -33,6 +33,7 @@ wire_mqtt_read_varint(struct reader *r)
 
         value |= (uint32_t) (byte & 0x7f) << 7 * i;
         if (!(byte & 0x80)) {
+            r->failed = r->failed || (i && !byte);      /* [MQTT-1.5.5-1]: the shortest form. */
             return r->failed ? 0 : value;
         }
     }
@@ -116,7 +117,7 @@ wire_mqtt_read_props(struct reader *r, uint8_t of, struct wire_mqtt_props *props
         }
         rule = &rules[prop.which];
         if (!(rule->where >> of & 1)) {
-            return WIRE_MQTT_PROTOCOL_ERROR;
+            return WIRE_MQTT_MALFORMED;             /* Section 2.2.2.2. */
         }
         if (prop.type <= MQTT_PROP_VARINT
             && (prop.number < rule->min || prop.number > rule->max)) {

@@ -45,3 +45,20 @@ check_PROGRAMS += tests/fuzz/fuzz-net
 TESTS += tests/fuzz/fuzz-net
 tests_fuzz_fuzz_net_SOURCES = tests/fuzz/fuzz-net.c tests/fuzz/fixup.h $(FUZZ_COMMON)
 tests_fuzz_fuzz_net_LDADD = src/net/libnet.a src/wire/libwire.a src/base/libbase.a
+
+check_PROGRAMS += tests/fuzz/fuzz-utcp
+TESTS += tests/fuzz/fuzz-utcp
+tests_fuzz_fuzz_utcp_SOURCES = tests/fuzz/fuzz-utcp.c tests/sim/invariants.h $(FUZZ_COMMON)
+tests_fuzz_fuzz_utcp_LDADD = src/utcp/libutcp.a src/wire/libwire.a src/base/libbase.a
+
+check_PROGRAMS += tests/fuzz/fuzz-ofp
+TESTS += tests/fuzz/fuzz-ofp
+tests_fuzz_fuzz_ofp_SOURCES = tests/fuzz/fuzz-ofp.c tests/unit/fake-switch.h $(FUZZ_COMMON)
+tests_fuzz_fuzz_ofp_CPPFLAGS = $(AM_CPPFLAGS) $(OVS_CFLAGS)
+tests_fuzz_fuzz_ofp_LDADD = $(OFP_LIBS)
+
+check_PROGRAMS += tests/fuzz/fuzz-acl
+TESTS += tests/fuzz/fuzz-acl
+tests_fuzz_fuzz_acl_SOURCES = tests/fuzz/fuzz-acl.c $(FUZZ_COMMON)
+tests_fuzz_fuzz_acl_LDADD = src/mqtt/libmqtt.a src/topic/libtopic.a src/wire/libwire.a \
+	src/base/libbase.a

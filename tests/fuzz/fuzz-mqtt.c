@@ -8,7 +8,7 @@
  * Links libmqtt, libtopic, libwire and libbase. */
 #include "base/mem.h"
 #include "fuzz/fuzz.h"
-#include "mqtt/broker.h"
+#include "mqtt/acl.h"
 #include "topic/topic.h"
 #include "wire/mqtt_pkt.h"
 
@@ -136,6 +136,9 @@ drain_events(struct world *w)
         case MQTT_EV_SUBSCRIBE:
         case MQTT_EV_UNSUBSCRIBE:
             note_filter(w, &e);
+            break;
+        case MQTT_EV_AUTH:
+            mp_assert(c->id == e.conn);
             break;
         case MQTT_EV_PUBLISH:
             mp_assert(topic_name_is_valid(e.message.topic) && e.message.payload->n_refs);
@@ -358,6 +361,21 @@ pass_time(struct world *w, usec_t us)
     drain_events(w);
 }
 
+/* The verdict on a CONNECT, whether one waits or not; or other rules. */
+static void
+judge(struct world *w, struct client *c, uint8_t choice)
+{
+    static const char rules[] = "pattern readwrite a/#\npattern deny a/b/c\nwhere port=1\n"
+                                "pattern b\n";
+    struct mqtt_acl_error error;
+
+    if (choice & 4) {
+        mqtt_set_acl(w->b, choice & 1 ? mqtt_acl_parse(slice_of(rules), &error) : NULL);
+    } else {
+        mqtt_auth_result(w->b, c->id, (enum mqtt_verdict) (choice % 3), w->now);
+    }
+}
+
 static void
 step(struct world *w, struct fuzz_input *in)
 {
@@ -381,6 +399,7 @@ step(struct world *w, struct fuzz_input *in)
     case 3: pass_time(w, steps[fuzz_take_u8(in) % MP_ARRAY_SIZE(steps)]); break;
     case 4: drain_events(w); pull(w, c, fuzz_take_u16(in), fuzz_take_u8(in)); break;
     case 5: drain_events(w); drain_ready(w); break;
+    case 6: judge(w, c, fuzz_take_u8(in)); break;
     default: send_packet(w, c, in); break;
     }
     drain_events(w);
@@ -426,6 +445,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     config.max_queued_bytes = choice & 16 ? 2000 : 100000;
     config.max_sessions = choice & 32 ? 2 : 100;
     config.session_expiry_us = 100 * CLOCK_SEC;
+    config.asks_auth = choice & 4;
+    config.sys_interval_us = choice & 8 ? 100 * CLOCK_SEC : 0;
     config.username = choice & 64 ? "u" : NULL;
     config.password = choice & 64 ? "p" : NULL;
     w.b = mqtt_create(&config, w.now);
@@ -437,7 +458,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         for (int i = 0; i < N_CONNS; i++) {
             end_client(&w, &w.clients[i]);
         }
-        pass_time(&w, UINT32_MAX * CLOCK_SEC);
+        pass_time(&w, config.sys_interval_us ? 1000 * CLOCK_SEC : UINT32_MAX * CLOCK_SEC);
         show_all(&w);
         mp_assert(!w.n_filters || w.n_filters == MAX_FILTERS);
     }

@@ -34,7 +34,7 @@ TOP = os.path.dirname(os.path.dirname(HERE))
 PYTHON = "/usr/bin/python3"     # the one that sees Debian's modules
 
 __all__ = ["Lab", "test", "Skip", "CommandFailed", "Hopeless", "wait_for", "stays", "run",
-           "TOP", "PYTHON", "program", "payload_bytes"]
+           "TOP", "HERE", "PYTHON", "program", "payload_bytes", "mqttjs_modules"]
 
 # -- test functions --------------------------------------------------------------------------
 
@@ -50,6 +50,8 @@ NEEDS = {
     "tcpdump": lambda: program("tcpdump"),
     "mininet": lambda: (program("mn"), program("mnexec")),
     "os-ken": lambda: program("osken-manager"),
+    "paho": lambda: _paho(),
+    "mqtt.js": lambda: mqttjs_modules(),
 }
 
 
@@ -82,6 +84,23 @@ def program(name):
         if path and os.access(path, os.X_OK):
             return path
     raise Skip("no %s here" % name)
+
+
+def _paho():
+    if run([PYTHON, "-c", "import paho.mqtt"], check=False).returncode != 0:
+        raise Skip("no python3-paho-mqtt here")
+
+
+def mqttjs_modules():
+    """The node_modules with MQTT.js: in the build directory, installed from npm at first use."""
+    program("node")
+    program("npm")
+    cache = os.path.join(os.path.abspath(os.environ.get("top_builddir", TOP)), "tests", "mqttjs")
+    done = run([os.path.join(TOP, "scripts", "install-mqttjs"), cache], timeout=120, check=False)
+    if done.returncode != 0:
+        raise Skip("npm cannot install MQTT.js: " + done.stderr.decode(errors="replace")[-200:]
+                   .replace("\n", " "))
+    return os.path.join(cache, "node_modules")
 
 
 def payload_bytes(size, seed=0):

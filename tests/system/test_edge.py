@@ -3,9 +3,11 @@
 """One edge: clients of one switch and the daemon beside it, on a real ovs-vswitchd, with real
 kernels' TCP and mosquitto's clients."""
 
+import os
 import socket
 import time
 
+from capture import read_pcap
 from lab import Lab, payload_bytes, run, stays, test, wait_for
 
 VIRTUAL, VIRTUAL6 = "192.168.1.200", "2001:db8::200"
@@ -140,7 +142,8 @@ def lossy_transfer(bridge, host_options):
       needs=("daemon", "mosquitto", "relay"))
 def through_loss():
     relay = ["--loss", "2", "--reorder", "2", "--seed", "7"]
-    lossy_transfer({}, {"h1": {"relay": relay}, "h2": {"relay": relay}})
+    tcp = lossy_transfer({}, {"h1": {"relay": relay}, "h2": {"relay": relay}})["tcp"]
+    assert tcp["retransmitted"] > 0 and tcp["out_of_order"] > 0, "the relay did its work: %r" % tcp
 
 
 @test("200-kB-each-way-with-a-packet-in-queue-of-one", timeout=150,
@@ -195,6 +198,26 @@ def fifty_clients():
             assert read_exactly(client, 10) == b"\x30\x08\0\1thello"
         assert len(daemon.json("connection/show")) == 50
         assert len(daemon.json("session/show")) == 50
+
+
+@test("traces-hold-what-came-and-what-went", needs=("daemon", "mosquitto"))
+def traces():
+    with Lab() as lab:
+        h1, _ = one_switch(lab)
+        first, second = os.path.join(lab.dir, "first.pcap"), os.path.join(lab.dir, "second.pcap")
+        daemon = virtual(lab, "--pcap-trace", first)
+        lab.publish(h1, VIRTUAL, "t", "one", qos=1)
+        daemon.appctl("pcap/stop")
+        lab.publish(h1, VIRTUAL, "t", "two", qos=1)
+        daemon.appctl("pcap/start", second)
+        lab.publish(h1, VIRTUAL, "t", "three", qos=1)
+        summary = daemon.appctl("pcap/stop")
+        assert "%d frames" % len(read_pcap(second)) in summary, summary
+        for path, there, absent in ((first, b"one", b"two"), (second, b"three", b"two")):
+            to_us = b"".join(f.payload for f in read_pcap(path) if f.has(dport=1883))
+            from_us = b"".join(f.payload for f in read_pcap(path) if f.has(sport=1883))
+            assert there in to_us and absent not in to_us, to_us
+            assert b"\x20\2\0\0" in from_us and b"\x40\2\0\1" in from_us, "CONNACK, PUBACK"
 
 
 @test("what-is-not-mqtt-to-the-virtual-address-is-refused", needs=("daemon", "tcpdump"))

@@ -6,6 +6,9 @@ vswitchd that is killed; and the guards that stand in place of iptables."""
 import glob
 import os
 import re
+import socket
+import struct
+import threading
 import time
 
 from lab import TOP, Lab, program, stays, test, wait_for
@@ -150,6 +153,134 @@ def clean_exit():
         assert "meter=" not in meters, meters
 
 
+@test("fail-open-flows-outlive-a-living-daemon-only", needs=("daemon",))
+def fail_open():
+    with Lab() as lab:
+        h1, _ = one_switch(lab)
+        daemon = lab.daemon("mp", "--take", h1.ip, "--fail-open", "3", lab.ovs.mgmt("s2"))
+        daemon.wait_flows("s2")
+        want = texts(lab)
+        stays(lambda: len(texts(lab)) == len(want), 5.0, "refreshed in time")
+        assert daemon.json("stats/show")["flows"]["repairs"] == 0, "not gone and put back"
+        daemon.kill()
+        wait_for(lambda: not texts(lab), 6, "a dead daemon's flows to time out")
+
+
+class Meterless:
+    """Stands between the daemon and a bridge, and answers for a switch that has no meters."""
+
+    METER_MOD, ERROR_METER_MOD_FAILED, OUT_OF_METERS = 29, 12, 11
+
+    def __init__(self, lab, bridge):
+        self.path = os.path.join(lab.dir, "meterless.mgmt")
+        self.bridge_path = lab.ovs.mgmt(bridge).split(":", 1)[1]
+        self.n_refused = 0
+        self.lock = threading.Lock()
+        self.listener = socket.socket(socket.AF_UNIX)
+        self.listener.bind(self.path)
+        self.listener.listen(5)
+        lab.at_end(self.listener.close)
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def accept(self):
+        while True:
+            try:
+                daemon = self.listener.accept()[0]
+            except OSError:
+                return
+            switch = socket.socket(socket.AF_UNIX)
+            switch.connect(self.bridge_path)
+            for one, other, refuse in ((daemon, switch, True), (switch, daemon, False)):
+                threading.Thread(target=self.carry, args=(one, other, refuse),
+                                 daemon=True).start()
+
+    def carry(self, source, sink, refuse):
+        stream = source.makefile("rb")
+        while True:
+            head = stream.read(8)
+            if len(head) < 8:
+                break
+            version, kind, size, xid = struct.unpack("!BBHI", head)
+            message = head + stream.read(size - 8)
+            with self.lock:
+                if refuse and kind == self.METER_MOD:
+                    self.n_refused += 1
+                    source.sendall(struct.pack("!BBHIHH", version, 1, 12 + 64, xid,
+                                               self.ERROR_METER_MOD_FAILED,
+                                               self.OUT_OF_METERS) + message[:64].ljust(64, b"\0"))
+                else:
+                    sink.sendall(message)
+        sink.close()
+
+
+@test("switch-without-meters-gets-the-flows-without", needs=("daemon", "mosquitto"))
+def meterless():
+    with Lab() as lab:
+        h1, h2 = one_switch(lab)
+        between = Meterless(lab, "s2")
+        daemon = lab.daemon("mp", "--address", VIRTUAL, "unix:" + between.path)
+        wait_for(lambda: len(lab.ovs.our_flows("s2")) >= 7, 5, "flows although there are no meters")
+        assert not any("meter" in text for text in texts(lab)), texts(lab)
+        assert h1.ping(VIRTUAL), "ARP and echo, whose flows would have had a meter, are answered"
+        sub = lab.subscribe(h2, VIRTUAL, "t")
+        lab.publish(h1, VIRTUAL, "t", "x", qos=1)
+        sub.wait_messages(1)
+        refused = between.n_refused
+        stays(lambda: between.n_refused == refused, 1.0, "it does not ask for meters again")
+        assert daemon.stop() == 0
+
+
+@test("every-openflow-version-serves", needs=("daemon", "mosquitto"))
+def versions():
+    with Lab() as lab:
+        h1, h2 = one_switch(lab)
+        for number in ("1.0", "1.3", "1.4", "1.5"):
+            daemon = virtual(lab, "-O", "OpenFlow" + number.replace(".", ""))
+            assert daemon.json("switch/show")["version"] == number
+            sub = lab.subscribe(h2, VIRTUAL, "t")
+            lab.publish(h1, VIRTUAL, "t", number, qos=1)
+            assert sub.wait_messages(1)[0].payload == number.encode()
+            assert daemon.stop() == 0
+            sub.stop()
+            assert not lab.ovs.our_flows("s2"), "OpenFlow %s: all taken back" % number
+
+
+@test("every-connection-method-serves", timeout=90, needs=("daemon", "mosquitto"))
+def methods():
+    with Lab() as lab:
+        h1, h2 = one_switch(lab)
+        path = os.path.join(lab.ovs.rundir, "of.sock")     # OVS connects to no other directory.
+        # What the bridge is told, and what the daemon is.
+        for target, method in (("ptcp:6701:127.0.0.1", "tcp:127.0.0.1:6701"),
+                               ("tcp:127.0.0.1:6702", "ptcp:6702:127.0.0.1"),
+                               ("unix:" + path, "punix:" + path)):
+            lab.ovs.vsctl("set-controller", "s2", target)
+            daemon = lab.daemon("mp", "--address", VIRTUAL, method)
+            daemon.wait_flows("s2", timeout=20)
+            lab.ovs.ofctl("add-flow", "s2", "priority=0,actions=NORMAL")
+            sub = lab.subscribe(h2, VIRTUAL, "t")
+            lab.publish(h1, VIRTUAL, "t", method, qos=1)
+            assert sub.wait_messages(1)[0].payload == method.encode()
+            assert daemon.stop() == 0, method
+            sub.stop()
+
+
+@test("frames-from-before-a-long-absence-are-not-sent", timeout=60, needs=("daemon", "tcpdump"))
+def stale_frames():
+    with Lab() as lab:
+        h1, h2 = one_switch(lab)
+        daemon = lab.daemon("mp", "--take", h1.ip, "tcp:127.0.0.1:6701")
+        time.sleep(11)              # It is the absence that matters.
+        asked = daemon.json("stats/show")["net"]["arp_probes"]
+        assert asked > 4, "it has asked for the owner in vain"
+        wire = lab.capture("h2", "arp")
+        lab.ovs.vsctl("set-controller", "s2", "ptcp:6701:127.0.0.1")
+        daemon.wait_flows("s2")
+        wire.wait_frames(1)
+        stays(lambda: len(wire.frames()) == 1, 1.0, "one question, not all that waited")
+        assert daemon.json("stats/show")["net"]["out_stale"] > 4
+
+
 @test("second-daemon-of-the-same-instance-refuses-to-start", needs=("daemon",))
 def same_instance():
     with Lab() as lab:
@@ -267,3 +398,36 @@ while True:
         print("RST" if segment[13] & 4 else "flags %02x" % segment[13])
         break
 """
+
+
+@test("captured-interface-that-goes-and-comes-back-is-served-again", timeout=90,
+      needs=("daemon", "mosquitto"))
+def captured_interface_comes_back():
+    with Lab() as lab:
+        h1, h2 = one_switch(lab)
+        daemon = lab.daemon("mp", "--attach=pcap:eth0", "--address", VIRTUAL, host=h1)
+        assert h2.ping(VIRTUAL), "served at first"
+
+        def lost(n):
+            wait_for(lambda: daemon.log.count("nothing is captured") == n, 5, "a warning")
+            time.sleep(2)           # It looks for the interface every second.
+            assert daemon.log.count("nothing is captured") == n, "said once"
+
+        h1.run("ip link set eth0 down")
+        lost(1)
+        h1.run("ip link set eth0 up")
+        wait_for(lambda: h2.ping(VIRTUAL, timeout=1), 10, "answers after down and up")
+        lab.ip("link", "del", "h1")
+        lab.ovs.vsctl("del-port", "s2", "h1")
+        lost(2)
+        lab.ip("link", "add", "name", "h1", "type", "veth", "peer", "name", "eth0", "netns", h1.ns)
+        lab.ip("link", "set", "dev", "h1", "up")
+        h1.run(["ethtool", "-K", "eth0", "tx", "off"])
+        h1.run("ip link set eth0 up")
+        lab.ovs.add_port("s2", "h1")
+        wait_for(lambda: h2.ping(VIRTUAL, timeout=1), 15, "answers of the new interface")
+        sub = lab.subscribe(h2, VIRTUAL, "t")
+        lab.publish(h2, VIRTUAL, "t", "again")
+        assert sub.wait_messages(1)[0].payload == b"again"
+        assert daemon.json("stats/show")["pcap"]["capture_errors"] == 2
+        assert daemon.log.count("captured again") == 2

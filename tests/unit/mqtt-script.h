@@ -549,6 +549,11 @@ script_end(struct script *t)
     }
     mem_free(t->events);
     mqtt_destroy(t->b);
+    /* A script is a group of assertions as RUN() of tap.h makes them: tables of conformance name
+     * it. */
+    if (t->line) {
+        pass("%s ran", t->name);
+    }
 }
 
 __attribute__((unused)) static void

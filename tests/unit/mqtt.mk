@@ -33,3 +33,45 @@ TESTS += tests/unit/test-mqtt-v5
 tests_unit_test_mqtt_v5_SOURCES = tests/unit/test-mqtt-v5.c \
 	tests/unit/mqtt-script.h tests/unit/tap.h
 tests_unit_test_mqtt_v5_LDADD = $(MQTT_TEST_LIBS)
+
+check_PROGRAMS += tests/unit/test-mqtt-conf311
+TESTS += tests/unit/test-mqtt-conf311
+tests_unit_test_mqtt_conf311_SOURCES = tests/unit/test-mqtt-conf311.c \
+	tests/unit/mqtt-script.h tests/unit/tap.h
+tests_unit_test_mqtt_conf311_LDADD = $(MQTT_TEST_LIBS)
+
+check_PROGRAMS += tests/unit/test-mqtt-conf5
+TESTS += tests/unit/test-mqtt-conf5
+tests_unit_test_mqtt_conf5_SOURCES = tests/unit/test-mqtt-conf5.c \
+	tests/unit/mqtt-conf5.h tests/unit/mqtt-script.h tests/unit/tap.h
+tests_unit_test_mqtt_conf5_LDADD = $(MQTT_TEST_LIBS)
+
+check_PROGRAMS += tests/unit/test-mqtt-conf5-publish
+TESTS += tests/unit/test-mqtt-conf5-publish
+tests_unit_test_mqtt_conf5_publish_SOURCES = tests/unit/test-mqtt-conf5-publish.c \
+	tests/unit/mqtt-conf5.h tests/unit/mqtt-script.h tests/unit/tap.h
+tests_unit_test_mqtt_conf5_publish_LDADD = $(MQTT_TEST_LIBS)
+
+check_PROGRAMS += tests/unit/test-mqtt-acl
+TESTS += tests/unit/test-mqtt-acl
+tests_unit_test_mqtt_acl_SOURCES = tests/unit/test-mqtt-acl.c \
+	tests/unit/mqtt-script.h tests/unit/tap.h
+tests_unit_test_mqtt_acl_LDADD = $(MQTT_TEST_LIBS)
+
+check_PROGRAMS += tests/unit/test-mqtt-auth
+TESTS += tests/unit/test-mqtt-auth
+tests_unit_test_mqtt_auth_SOURCES = tests/unit/test-mqtt-auth.c \
+	tests/unit/mqtt-script.h tests/unit/tap.h
+tests_unit_test_mqtt_auth_LDADD = $(MQTT_TEST_LIBS)
+
+check_PROGRAMS += tests/unit/test-mqtt-sys
+TESTS += tests/unit/test-mqtt-sys
+tests_unit_test_mqtt_sys_SOURCES = tests/unit/test-mqtt-sys.c \
+	tests/unit/mqtt-script.h tests/unit/tap.h
+tests_unit_test_mqtt_sys_LDADD = $(MQTT_TEST_LIBS)
+
+check_PROGRAMS += tests/unit/test-mqtt-persist
+TESTS += tests/unit/test-mqtt-persist
+tests_unit_test_mqtt_persist_SOURCES = tests/unit/test-mqtt-persist.c \
+	tests/unit/mqtt-script.h tests/unit/tap.h
+tests_unit_test_mqtt_persist_LDADD = $(MQTT_TEST_LIBS)

@@ -421,6 +421,25 @@ TEST(a_switch_without_meters_is_known_by_its_answer)
     world_destroy(w);
 }
 
+TEST(meters_are_not_for_switches_of_openflow_1_0)
+{
+    struct world *w = world_create(SWCONN_OF10, NULL);
+
+    connect_to(w);
+    flowsync_set_desired(w->sync, desired(SWCONN_OF13, 2, 0));
+    talk(w);
+    pass_time(w, 30 * CLOCK_SEC);
+    is_int(w->sw->n_meters, 0, "none is sent");
+    is_int(flowsync_stats(w->sync)->meters_added, 0, "nor counted");
+    ok(flowsync_stats(w->sync)->rejected == 0 && !flowsync_meters_refused(w->sync),
+       "the switch has nothing to refuse");
+    flowsync_remove_all(w->sync, w->now);
+    talk(w);
+    is_int(flowsync_state(w->sync), FLOWSYNC_REMOVED, "nor to be removed");
+    is_int(w->sw->n_flows, 0, "as the flows are");
+    world_destroy(w);
+}
+
 TEST(a_refused_flow_is_said_once_and_tried_again)
 {
     struct world *w = world_create(SWCONN_OF13, NULL);
@@ -508,6 +527,7 @@ main(void)
     RUN(new_wishes_replace_old_ones);
     RUN(a_clean_exit_leaves_nothing);
     RUN(a_switch_without_meters_is_known_by_its_answer);
+    RUN(meters_are_not_for_switches_of_openflow_1_0);
     RUN(a_refused_flow_is_said_once_and_tried_again);
     RUN(time_outs_are_renewed_while_we_live);
     RUN(a_lost_answer_is_asked_for_again);

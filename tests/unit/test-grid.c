@@ -7,6 +7,7 @@
 
 #include "openvswitch/dynamic-string.h"
 #include "openvswitch/json.h"
+#include "openvswitch/shash.h"
 
 #include "unit/tap.h"
 
@@ -45,13 +46,13 @@ TEST(columns_are_aligned)
     grid_destroy(g);
 }
 
-TEST(empty_grid_prints_nothing_as_text_and_an_empty_array_as_json)
+TEST(empty_grid_prints_headings_as_text_and_an_empty_array_as_json)
 {
     struct grid *g = grid_create("a,b");
     char *s = format(g, GRID_TEXT);
     char *j = format(g, GRID_JSON);
 
-    is_str(s, "", "no rows, no headings");
+    is_str(s, "a  b\n", "headings");
     is_str(j, "[]\n", "JSON");
     free(s);
     free(j);
@@ -93,20 +94,28 @@ TEST(json_has_types_and_names_without_spaces)
 
 TEST(bytes_of_strangers_cannot_control_a_terminal)
 {
+#define BAD "\xef\xbf\xbd"
     static const struct {
         const char *in, *out;
+        const char *json;             /* NULL: as it came. */
     } cases[] = {
-        { "plain/topic", "plain/topic" },
-        { "esc\x1b[2J", "esc\\x1b[2J" },
-        { "nl\n", "nl\\x0a" },
-        { "del\x7f", "del\\x7f" },
-        { "c1\xc2\x9b" "2J", "c1\\xc2\\x9b2J" },
-        { "\xe2\x82\xac", "\xe2\x82\xac" },
-        { "\xf0\x9f\x98\x80", "\xf0\x9f\x98\x80" },
-        { "cut\xe2\x82", "cut\\xe2\\x82" },
-        { "long\xc0\xaf", "long\\xc0\\xaf" },
-        { "surrogate\xed\xa0\x80", "surrogate\\xed\\xa0\\x80" },
-        { "back\\slash", "back\\x5cslash" },
+        { "plain/topic", "plain/topic", NULL },
+        { "esc\x1b[2J", "esc\\x1b[2J", NULL },
+        { "nl\n", "nl\\x0a", NULL },
+        { "del\x7f", "del\\x7f", NULL },
+        { "c1\xc2\x9b" "2J", "c1\\xc2\\x9b2J", NULL },
+        { "\xe2\x82\xac", "\xe2\x82\xac", NULL },
+        { "\xf0\x9f\x98\x80", "\xf0\x9f\x98\x80", NULL },
+        { "cut\xe2\x82", "cut\\xe2\\x82", "cut" BAD BAD },
+        { "long\xc0\xaf", "long\\xc0\\xaf", "long" BAD BAD },
+        { "surrogate\xed\xa0\x80", "surrogate\\xed\\xa0\\x80", "surrogate" BAD BAD BAD },
+        { "back\\slash\"", "back\\x5cslash\"", NULL },
+        { "bidi\xe2\x80\xae" "cba", "bidi\\xe2\\x80\\xaecba", NULL },        /* U+202E. */
+        { "isolate\xe2\x81\xa6", "isolate\\xe2\\x81\\xa6", NULL },         /* U+2066. */
+        { "zero\xe2\x80\x8bwidth", "zero\\xe2\\x80\\x8bwidth", NULL },     /* U+200B. */
+        { "bom\xef\xbb\xbf", "bom\\xef\\xbb\\xbf", NULL },                 /* U+FEFF. */
+        { "tag\xf3\xa0\x81\x81", "tag\\xf3\\xa0\\x81\\x81", NULL },        /* U+E0041. */
+        { "\xd7\xa9\xd7\x9c", "\xd7\xa9\xd7\x9c", NULL },                   /* Hebrew letters. */
     };
 
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
@@ -125,6 +134,8 @@ TEST(bytes_of_strangers_cannot_control_a_terminal)
         struct json *parsed = json_from_string(s);
 
         ok(parsed->type == JSON_ARRAY, "case %zu is JSON", i);
+        is_str(json_string(shash_find_data(json_object(json_array(parsed)->elems[0]), "x")),
+               cases[i].json ? cases[i].json : cases[i].in, "case %zu is itself in JSON", i);
         json_destroy(parsed);
         free(s);
         grid_destroy(g);
@@ -135,7 +146,7 @@ int
 main(void)
 {
     RUN(columns_are_aligned);
-    RUN(empty_grid_prints_nothing_as_text_and_an_empty_array_as_json);
+    RUN(empty_grid_prints_headings_as_text_and_an_empty_array_as_json);
     RUN(json_has_types_and_names_without_spaces);
     RUN(bytes_of_strangers_cannot_control_a_terminal);
     return done_testing();

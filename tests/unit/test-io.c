@@ -5,7 +5,11 @@
 #include <config.h>
 #include "unit/tap.h"
 
+#include <errno.h>
 #include <pcap/pcap.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 #include "base/mem.h"
 #include "io/loop.h"
@@ -191,8 +195,16 @@ TEST(trace_is_a_capture_file)
     is_int(hdr->caplen, 60, "whole");
     is_int(pcap_next_ex(pc, &hdr, &data), PCAP_ERROR_BREAK, "and no other");
     pcap_close(pc);
+    is_int(io_trace_stats(t)->beyond_limit, 1, "and what is beyond is counted");
     io_trace_stop(t);
     unlink(path);
+    t = io_trace_start("/dev/full", 0, &complaint);
+    for (int i = 0; t && i < 3; i++) {
+        io_trace_frame(t, cases, 60);
+        io_trace_flush(t);
+    }
+    ok(t && io_trace_stats(t)->write_errors > 0, "a full disk is counted");
+    io_trace_stop(t);
     t = io_trace_start("/nonexistent/x", 0, &complaint);
     ok(!t && complaint, "what cannot be written is said: %s", complaint);
     mem_free(complaint);
@@ -344,6 +356,51 @@ TEST(stream_both_ways)
     io_loop_destroy(loop);
 }
 
+static int n_turns;
+
+static bool
+is_called(void)
+{
+    n_turns++;
+    return ends[1].n_opened > 0;
+}
+
+/* A caller that cannot be let in stays readable: that must not keep the loop busy. */
+TEST(no_descriptors_left)
+{
+    struct rlimit saved, tight;
+    struct sockaddr_un un = { .sun_family = AF_UNIX };
+    int fd, n_before;
+
+    ends[1].n_opened = 0;
+    loop = io_loop_create();
+    io_loop_set_turn(loop, turn, NULL);
+    ends[1].of = create("punix", &ends[1]);
+    fd = socket(AF_UNIX, SOCK_STREAM, 0);
+    snprintf(un.sun_path, sizeof un.sun_path, "%s/socket", dir);
+    ok(!connect(fd, (struct sockaddr *) &un, sizeof un), "somebody calls");
+    getrlimit(RLIMIT_NOFILE, &saved);
+    tight = saved;
+    tight.rlim_cur = (rlim_t) fd + 1;
+    setrlimit(RLIMIT_NOFILE, &tight);
+    while (dup(fd) >= 0) {            /* Lower numbers that are free. */
+        continue;
+    }
+    is_int(errno, EMFILE, "the descriptors are used up");
+    n_turns = 0;
+    until = is_called;
+    give_up_at = io_loop_now(loop) + 300 * CLOCK_MSEC;
+    io_loop_run(loop);
+    is_int(io_ofstream_stats(ends[1].of)->accept_errors, 1, "tried once");
+    ok(n_turns < 10, "and left alone for a while: %d turns", n_turns);
+    n_before = n_turns;
+    setrlimit(RLIMIT_NOFILE, &saved);
+    ok(run_until(is_called), "let in later, %d turns", n_turns - n_before);
+    close(fd);
+    io_ofstream_destroy(ends[1].of);
+    io_loop_destroy(loop);
+}
+
 int
 main(void)
 {
@@ -355,6 +412,7 @@ main(void)
     RUN(capture_filter_of_any_address_and_many);
     RUN(trace_is_a_capture_file);
     RUN(stream_both_ways);
+    RUN(no_descriptors_left);
     rmdir(dir);
     return done_testing();
 }

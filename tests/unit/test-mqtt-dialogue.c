@@ -29,9 +29,9 @@ test_connect(void)
                "c2 > hex 100f 00064d5149736470 04 02 003c 000161\n"
                "c2 < CONNACK 0 1\n"
                "c2 closed\n");
-    script_run("a level beyond 5 gets the 5.0 form of the refusal", NULL,
+    script_run("a level beyond 5 likewise, in the form of 3.1.1", NULL,
                "c1 > hex 100d 00044d515454 06 02 003c 000161\n"
-               "c1 < hex 2003008400\n"
+               "c1 < hex 20020001\n"
                "c1 closed\n");
     script_run("another protocol is closed without an answer", NULL,
                "c1 > hex 100d 00044d515455 04 02 003c 000161\n"
@@ -141,11 +141,11 @@ test_malformed_connect(void)
 static void
 test_subscribe(void)
 {
-    script_run("one code per filter, QoS 0 granted by default", NULL,
+    script_run("one code per filter, the QoS asked for", NULL,
                "c1 > CONNECT id=a\n"
                "c1 < CONNACK 0 0\n"
                "c1 > SUBSCRIBE id=10 a/b:0 +/c:1 d/#:2\n"
-               "c1 < hex 9005 000a 00 00 00\n"
+               "c1 < hex 9005 000a 00 01 02\n"
                "event SUBSCRIBE a/b\n"
                "event SUBSCRIBE +/c\n"
                "event SUBSCRIBE d/#\n"

@@ -59,7 +59,7 @@ test_connect(void)
                "c1 < hex 200300 8c 00\n"
                "c1 closed\n"
                "c2 > CONNECT v=5 id=a p=16000178\n"
-               "c2 < nothing\n"
+               "c2 < CONNACK 0 0x82\n"
                "c2 closed\n");
     config.username = "u";
     config.password = "p";
@@ -98,14 +98,14 @@ test_reasons(void)
         { "Subscription Identifier from a client", "PUBLISH t p=0b01 x", 0x82 },
         { "Response Topic with a wildcard", "PUBLISH t p=08000123 x", 0x82 },
         { "Content Type that is no UTF-8", "PUBLISH t p=030001ff x", 0x81 },
-        { "property of another packet", "PUBLISH t p=1100000001 x", 0x82 },
+        { "property of another packet", "PUBLISH t p=1100000001 x", 0x81 },
         { "property twice", "PUBLISH t p=01000101 x", 0x82 },
         { "unknown property", "PUBLISH t p=7f x", 0x81 },
         { "Subscription Identifier 0", "SUBSCRIBE id=1 p=0b00 t", 0x82 },
         { "reserved subscription options", "SUBSCRIBE id=1 t:0x40", 0x81 },
         { "Retain Handling 3", "SUBSCRIBE id=1 t:0x30", 0x82 },
         { "No Local with a shared subscription", "SUBSCRIBE id=1 $share/g/t:4", 0x82 },
-        { "no filter", "SUBSCRIBE id=1", 0x81 },
+        { "no filter", "SUBSCRIBE id=1", 0x82 },
         { "PUBACK with packet identifier 0", "PUBACK id=0", 0x82 },
         { "Session Expiry in DISCONNECT after none in CONNECT",
           "DISCONNECT reason=0 p=1100000001", 0x82 },
@@ -163,7 +163,7 @@ test_reasons(void)
                "c1 > PUBLISH $SYS/x qos=2 id=3 x\n"
                "c1 < PUBREC id=3 reason=0x87\n"
                "c1 > SUBSCRIBE id=4 a#:0 t:2 $share/g:0 $share//t:0 $share/a+/t:0\n"
-               "c1 < hex 9008 0004 00 8f 00 8f 8f 8f\n"
+               "c1 < hex 9008 0004 00 8f 02 8f 8f 8f\n"
                "c1 > UNSUBSCRIBE id=5 t x\n"
                "c1 < hex b005 0005 00 00 11\n");
 }
@@ -236,16 +236,16 @@ test_publish(void)
                "c1 > PUBACK id=2 reason=0x80\n"
                "c1 < PUBLISH t qos=1 id=3 c\n");
     script_run("5.0: Maximum Packet Size of the client", &config,
-               "c1 > CONNECT v=5 id=a p=270000000e\n"
+               "c1 > CONNECT v=5 id=a p=2700000010\n"
                "c1 < CONNACK 0 0 p=" LIMITS "\n"
                "c1 > SUBSCRIBE id=1 #:1\n"
                "c1 < SUBACK id=1 1\n"
-               "peer t 12345678 qos=0\n"
-               "c1 < PUBLISH t 12345678\n"
-               "peer t 123456789 qos=0\n"
-               "peer t 123456 qos=1\n"
-               "c1 < PUBLISH t qos=1 id=1 123456\n"
-               "peer t 1234567 qos=1\n"
+               "peer t 1234567890 qos=0\n"
+               "c1 < PUBLISH t 1234567890\n"
+               "peer t 12345678901 qos=0\n"
+               "peer t 12345678 qos=1\n"
+               "c1 < PUBLISH t qos=1 id=1 12345678\n"
+               "peer t 123456789 qos=1\n"
                "peer t ok qos=1\n"
                "c1 < PUBLISH t qos=1 id=2 ok\n");
     script_run("5.0: Message Expiry counts down while a message waits", &config,

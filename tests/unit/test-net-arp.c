@@ -159,6 +159,70 @@ TEST(announcements_and_our_own_probes_get_no_answer)
     world_uninit(&w);
 }
 
+/* A host with 'mac' announces the virtual address of 'family' as its own, at port 5. */
+static void
+claim(struct world *w, enum family family, const struct mac_addr *mac)
+{
+    uint8_t buf[WIRE_HEADROOM];
+    uint8_t *end = buf + sizeof buf;
+    struct ip_addr a = who(family, VIRTUAL);
+
+    if (family == V4) {
+        struct wire_eth eth = { .dst = all_macs, .src = *mac };
+        struct wire_arp arp = { .op = 1, .sha = *mac, .spa = a, .tpa = a };
+
+        world_input(w, 5, wire_build_arp(&eth, &arp, end), end);
+    } else {
+        struct wire_nd na = {
+            .type = ND_ADVERT, .flags = ND_OVERRIDE, .target = a, .has_lladdr = true,
+            .lladdr = *mac,
+        };
+        struct wire_l3 l3 = { .src_mac = *mac, .src = a };
+
+        addr_parse(&l3.dst, "ff02::1");
+        l3.dst_mac = wire_multicast_mac(&l3.dst);
+        world_input(w, 5, wire_build_nd(&l3, &na, end), end);
+    }
+}
+
+TEST(claims_of_others_to_our_address_are_reported)
+{
+    for (enum family family = V4; family < N_FAMILIES; family++) {
+        const char *name = family_name[family];
+        struct ip_addr a = who(family, VIRTUAL);
+        struct mac_addr own = net_derive_mac(&a);
+        struct net_conflict conflict;
+        struct world w;
+
+        world_init(&w);
+        claim(&w, family, &own);
+        claim(&w, family, &probe_mac);
+        ok(!net_next_conflict(w.net, &conflict), "%s: our own frames that come back", name);
+        is_int(net_stats(w.net)->address_conflicts, 0, "%s: are no conflict", name);
+        ask(&w, &a, ASKER_PROBE, 0);
+        ask(&w, &a, ASKER_CLIENT, 0);
+        ok(!net_next_conflict(w.net, &conflict), "%s: nor are questions", name);
+        world_drain(&w);
+
+        claim(&w, family, &client_mac);
+        ok(net_next_conflict(w.net, &conflict), "%s: another's claim is", name);
+        ok(addr_equal(&conflict.addr, &a) && mac_equal(&conflict.mac, &client_mac)
+           && conflict.port == 5, "%s: which address, who and where", name);
+        ok(!net_next_conflict(w.net, &conflict), "%s: told once", name);
+        is_int(world_drain(&w), 0, "%s: not answered", name);
+        for (int i = 0; i < 99; i++) {
+            claim(&w, family, &peer_mac);
+        }
+        ok(!net_next_conflict(w.net, &conflict), "%s: many are not told in a row", name);
+        is_int(net_stats(w.net)->address_conflicts, 100, "%s: but counted", name);
+        world_sleep(&w, 10 * CLOCK_SEC);
+        claim(&w, family, &peer_mac);
+        ok(net_next_conflict(w.net, &conflict) && mac_equal(&conflict.mac, &peer_mac),
+           "%s: and again later", name);
+        world_uninit(&w);
+    }
+}
+
 int
 main(void)
 {
@@ -166,5 +230,6 @@ main(void)
     RUN(probes_for_duplicates_are_answered);
     RUN(nobody_else_is_answered_for);
     RUN(announcements_and_our_own_probes_get_no_answer);
+    RUN(claims_of_others_to_our_address_are_reported);
     return done_testing();
 }

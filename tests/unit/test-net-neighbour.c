@@ -340,6 +340,56 @@ TEST(large_datagrams_leave_in_fragments)
     }
 }
 
+/* The identification of a datagram to 'remote' that leaves in fragments. */
+static uint32_t
+id_to(struct world *w, enum family family, enum who remote)
+{
+    struct net_dgram d = {
+        .local = who(family, VIRTUAL), .remote = who(family, remote), .bcast = true,
+    };
+    struct mbuf *payload = mbuf_create(3000);
+    uint32_t id;
+    int n = 1;
+
+    memset(payload->data, 'p', 3000);
+    net_send_udp(w->net, &d, payload, w->now);
+    mbuf_unref(payload);
+    ok(world_next(w), "sent");
+    id = w->sent.ip.id;
+    while (world_next(w)) {
+        n += w->sent.ip.id == id;
+    }
+    is_int(n, 3, "three fragments with one identification");
+    return id;
+}
+
+/* RFC 7739. */
+TEST(identifications_tell_nothing_of_what_others_get)
+{
+    for (enum family family = V4; family < N_FAMILIES; family++) {
+        const char *name = family_name[family];
+        struct world w, other;
+        struct net_config config = world_config(&other);
+        uint32_t first, second;
+
+        config.key.k0++;
+        other.net = net_create(&config, other.now);
+        world_init(&w);
+        first = id_to(&w, family, PEER);
+        second = id_to(&w, family, PEER);
+        ok(first != second, "%s: never the same in a row", name);
+        for (int i = 0; i < 5; i++) {
+            id_to(&w, family, FAR);
+        }
+        is_int((uint16_t) id_to(&w, family, PEER), (uint16_t) (second + 1),
+               "%s: what goes to others does not count", name);
+        ok(id_to(&w, family, GATEWAY) != second + 2, "%s: another start for each", name);
+        ok(id_to(&other, family, PEER) != first, "%s: and for each key", name);
+        world_uninit(&w);
+        world_uninit(&other);
+    }
+}
+
 TEST(broadcast_peers_need_no_probe)
 {
     for (enum family family = V4; family < N_FAMILIES; family++) {
@@ -401,6 +451,42 @@ TEST(gateway_takes_what_no_probe_finds)
     }
 }
 
+TEST(back_off_ends_when_the_attachment_is_back)
+{
+    for (enum family family = V4; family < N_FAMILIES; family++) {
+        const char *name = family_name[family];
+        struct ip_addr peer = who(family, PEER);
+        struct world w;
+
+        world_init(&w);
+        for (int i = 0; i < 4; i++) {
+            world_sleep(&w, 40 * CLOCK_SEC);
+            send_to(&w, family, VIRTUAL, PEER, 1);
+        }
+        world_sleep(&w, 4 * CLOCK_SEC);
+        ok(!send_to(&w, family, VIRTUAL, PEER, 1), "%s: given up for a while", name);
+
+        uint64_t before = net_stats(w.net)->out_stale;
+
+        net_drop_stale(w.net);
+        ok(net_stats(w.net)->out_stale - before >= 16, "%s: what waited is dropped and counted",
+           name);
+        ok(!world_next(&w), "%s: nothing of it is sent", name);
+        net_ask_again(w.net, w.now);
+        ok(!world_next(&w), "%s: nobody is asked for whom nothing waits", name);
+        ok(send_to(&w, family, VIRTUAL, PEER, 1), "%s: the next datagram is taken", name);
+        ok(world_next(&w) && is_probe_for(&w, &peer), "%s: and asks at once", name);
+
+        world_sleep(&w, CLOCK_SEC);
+        world_drain(&w);
+        net_ask_again(w.net, w.now);
+        ok(world_next(&w) && is_probe_for(&w, &peer), "%s: a search begins anew", name);
+        answer_probe(&w, &peer_mac, 5);
+        ok(world_next(&w) && is_datagram_to(&w, &peer_mac, 5), "%s: and ends well", name);
+        world_uninit(&w);
+    }
+}
+
 TEST(owners_are_found_and_watched)
 {
     for (enum family family = V4; family < N_FAMILIES; family++) {
@@ -430,7 +516,7 @@ TEST(owners_are_found_and_watched)
         send_to(&w, family, TAKEN, PEER, 1);
         ok(world_next(&w) && mac_equal(&w.sent.eth.src, &probe_mac), "%s: our MAC", name);
 
-        net_probe_owners(w.net, w.now);
+        net_ask_again(w.net, w.now);
         ok(world_next(&w) && is_probe_for(&w, &a), "%s: asked now", name);
         answer_probe(&w, &owner_mac, 2);
         net_owner(w.net, 0, &owner);
@@ -478,8 +564,10 @@ main(void)
     RUN(datagrams_teach_where_their_sender_is);
     RUN(strangers_cannot_fill_the_table);
     RUN(large_datagrams_leave_in_fragments);
+    RUN(identifications_tell_nothing_of_what_others_get);
     RUN(broadcast_peers_need_no_probe);
     RUN(gateway_takes_what_no_probe_finds);
+    RUN(back_off_ends_when_the_attachment_is_back);
     RUN(owners_are_found_and_watched);
     return done_testing();
 }

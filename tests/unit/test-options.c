@@ -146,6 +146,20 @@ TEST(services)
     refuses("--address 224.0.0.1 br0", "host");
     refuses("--address 0.0.0.0 br0", "host");
     refuses("--address ff02::1 br0", "host");
+    refuses("--address 255.255.255.255 br0", "host");
+    refuses("--address 127.0.0.1 br0", "host");
+    refuses("--address ::1 br0", "host");
+    refuses("--take 127.0.0.1 br0", "--take");
+    refuses("--take ::1 br0", "--take");
+    refuses("--take 0.0.0.0 br0", "--take");
+    refuses("--take 255.255.255.255 br0", "--take");
+    refuses("--take 239.1.2.3 br0", "--take");
+    refuses("--take 127.0.0.0/8 --edge-port 1 br0", "--take");
+    refuses("--take 224.0.0.0/4 --edge-port 1 br0", "--take");
+    refuses("--take 192.168.1.5/24 --edge-port 1 br0", "the network is 192.168.1.0/24");
+    refuses("--take 2001:db8::5/32 --edge-port 1 br0", "the network is 2001:db8::/32");
+    takes("--take 192.168.1.5/32 br0");
+    takes("--take 192.168.1.4/30 --edge-port LOCAL br0");
     refuses("--address 10.0.0.1/24 br0", "MAC");
     refuses("--address 10.0.0.1/ff:ff:ff:ff:ff:ff br0", "MAC");
     refuses("--take 10.0.0.0/33 br0", "prefix");
@@ -153,6 +167,11 @@ TEST(services)
     refuses("--take=::/0 --edge-port=1 br0", "ANY");
     takes("--take=0.0.0.0/0 --edge-port=1 br0");
     refuses("--edge-port= br0", "--edge-port");
+    takes("--take=any --edge-port=65279 br0");
+    refuses("--take=any --edge-port=0 br0", "1 to 65279");
+    refuses("--take=any --edge-port=65280 br0", "1 to 65279");
+    refuses("--take=any --edge-port=70000 br0", "1 to 65279");
+    refuses("--take=any --edge-port=99999999999 br0", "1 to 65279");
     takes("--attach=pcap:eth0 --take=ANY");
 }
 
@@ -207,6 +226,15 @@ TEST(peers)
     refuses("-F [2001:db8::2]1883 br0", "-F");
     refuses("-F 10.0.0.9,sloppy br0", "sloppy");
     refuses("-F socket:10.0.0.9,bcast br0", "bcast");
+    refuses("-F 10.0.0.9, br0", "-F");
+    refuses("-F 10.0.0.9,strict, br0", "-F");
+    refuses("-F 10.0.0.9,strict,strict br0", "strict is given twice");
+    refuses("-F 10.0.0.9,bcast,strict,bcast br0", "bcast is given twice");
+    refuses("-F 224.0.0.9 br0", "host");
+    refuses("-F socket:ff02::9 br0", "host");
+    refuses("-F 255.255.255.255,bcast br0", "host");
+    refuses("-F 127.0.0.1 br0", "host");
+    takes("-F socket:127.0.0.1 br0");
     refuses("-F 10.0.0.9 -F 10.0.0.9:1883 br0", "twice");
     refuses("--take 10.0.0.9 -F 10.0.0.9 br0", "very proxy");
     refuses("--take 10.0.0.9 -F 2001:db8::2 br0", "family");
@@ -216,6 +244,10 @@ TEST(peers)
     takes("--peer-address=10.0.0.9 --take 10.0.0.9 br0");
     refuses("--gateway=nowhere br0", "--gateway");
     takes("--gateway=10.1.2.1 br0");
+    refuses("--gateway=10.1.2.3 br0", "very proxy");
+    refuses("--gateway=10.0.0.9 --address 10.0.0.9 br0", "very proxy");
+    refuses("--gateway=2001:db8::1 --address 10.0.0.9 br0", "family");
+    refuses("--gateway=127.0.0.1 br0", "--gateway");
 }
 
 TEST(peer_socket)
@@ -236,6 +268,29 @@ TEST(peer_socket)
     parsed_uninit(&p);
     refuses("--peer-socket x br0", "--peer-socket");
     refuses("--peer-socket 127.0.0.2:0 br0", "--peer-socket");
+}
+
+TEST(access_files)
+{
+    struct parsed p;
+
+    parse(&p, "--password-file=/x/p --acl-file=/x/a --allow-anonymous=true br0");
+    ok(!p.error && p.settings.anonymous == MQTT_ANONYMOUS_ALLOWED, "anonymous clients as well");
+    is_str(p.settings.password_file, "/x/p", "password file");
+    is_str(p.settings.acl_file, "/x/a", "access rules");
+    parsed_uninit(&p);
+    parse(&p, "--acl-file=a br0");
+    ok(!p.error && p.settings.acl_file[0] == '/', "names are made absolute");
+    ok(p.settings.anonymous == MQTT_ANONYMOUS_AUTO, "no word of anonymous clients");
+    parsed_uninit(&p);
+    refuses("--password-file=/x/p -u a -p b br0", "two ways");
+    refuses("--allow-anonymous=yes br0", "neither true nor false");
+    refuses("--allow-anonymous=false br0", "nobody could connect");
+    takes("--allow-anonymous=false -u a -p b br0");
+    takes("--allow-anonymous=false --password-file=/x/p br0");
+    refuses("--max-qos=3 br0", "0 to 2");
+    refuses("--max-auth-queue=0 br0", "1 to");
+    takes("--memory-limit=0 --sys-interval=0 br0");
 }
 
 TEST(numbers_have_ranges)
@@ -263,6 +318,9 @@ TEST(mistakes_of_form)
     refuses("--detach=yes br0", "--detach");
     refuses("--attach=dpdk br0", "dpdk");
     refuses("--attach=pcap: br0", "pcap:");
+    refuses("--attach=pcap:h1,h1 br0", "h1 is given twice");
+    refuses("--attach=pcap:h1,,h2 br0", "no name");
+    refuses("--attach=pcap:h1, br0", "no name");
     refuses("-u jorge br0", "password");
     refuses("-p secret br0", "-u");
     refuses("-u jorge -p a --passphrase-file b br0", "--passphrase-file");
@@ -431,6 +489,7 @@ main(void)
     RUN(no_address_at_all);
     RUN(peers);
     RUN(peer_socket);
+    RUN(access_files);
     RUN(numbers_have_ranges);
     RUN(mistakes_of_form);
     RUN(ways_to_the_switch);
