@@ -22,7 +22,6 @@ struct io_ofstream {
     struct io_ofstream_config cfg;
     struct io_ofstream_stats stats;
     struct io_method method;
-    char *method_text;
     int fd, listen_fd;                /* -1: none. */
     bool connecting;                  /* 'fd' is on its way. */
     usec_t backoff_us;
@@ -67,7 +66,6 @@ io_ofstream_create(struct io_loop *loop, const struct io_ofstream_config *cfg, c
 
     of->loop = loop;
     of->cfg = *cfg;
-    of->method_text = mem_strdup(cfg->method);
     of->fd = of->listen_fd = -1;
     of->backoff_us = cfg->min_backoff_us;
     *error = io_method_parse(&of->method, cfg->method);
@@ -126,7 +124,6 @@ io_ofstream_destroy(struct io_ofstream *of)
                 unlink(of->method.path);
             }
         }
-        mem_free(of->method_text);
         mem_free(of);
     }
 }
@@ -253,7 +250,9 @@ retry_cb(evutil_socket_t fd, short what, void *of_)
 
     (void) fd;
     (void) what;
-    if (of->fd < 0) {
+    if (of->method.passive) {
+        event_add(of->accept_ev, NULL);
+    } else if (of->fd < 0) {
         attempt(of);
     }
 }
@@ -266,6 +265,17 @@ accept_cb(evutil_socket_t listen_fd, short what, void *of_)
 
     (void) what;
     if (fd < 0) {
+        if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED) {
+            /* No descriptor or no memory.  Whoever calls goes on calling, so do not listen to it
+             * for a while. */
+            struct timeval tv = { .tv_sec = of->cfg.max_backoff_us / CLOCK_SEC,
+                                  .tv_usec = of->cfg.max_backoff_us % CLOCK_SEC };
+
+            of->stats.accept_errors++;
+            snprintf(of->last_error, sizeof of->last_error, "%s", strerror(errno));
+            event_del(of->accept_ev);
+            event_add(of->retry_ev, &tv);
+        }
         return;
     }
     if (of->fd >= 0) {
@@ -320,12 +330,6 @@ bool
 io_ofstream_is_open(const struct io_ofstream *of)
 {
     return of->fd >= 0 && !of->connecting;
-}
-
-const char *
-io_ofstream_method(const struct io_ofstream *of)
-{
-    return of->method_text;
 }
 
 const struct io_ofstream_stats *

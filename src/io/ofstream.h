@@ -17,6 +17,7 @@
     X(attempts, "connection attempts")                                  \
     X(opened, "streams opened")                                         \
     X(turned_away, "calls turned away while a switch was attached")     \
+    X(accept_errors, "calls that could not be taken for want of memory or descriptors") \
     X(bytes_in, "bytes read")                                           \
     X(bytes_out, "bytes written")                                       \
     X(writes, "write calls")                                            \
@@ -58,7 +59,6 @@ void io_ofstream_confirm(struct io_ofstream *);
 /* Why the latest attempt failed or the latest stream ended by itself; NULL: none did. */
 const char *io_ofstream_error(const struct io_ofstream *);
 bool io_ofstream_is_open(const struct io_ofstream *);
-const char *io_ofstream_method(const struct io_ofstream *);
 const struct io_ofstream_stats *io_ofstream_stats(const struct io_ofstream *);
 
 #endif

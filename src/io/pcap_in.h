@@ -2,7 +2,8 @@
  * SPDX-License-Identifier: Apache-2.0 */
 /* The pcap attachment: frames captured on given interfaces and injected there, as a sniffer on a
  * host does.  A port is the index of the interface in the list.  What this host itself sends, our
- * own frames among it, is not captured.  The engine thread only. */
+ * own frames among it, is not captured.  An interface that goes down or away is looked for every
+ * second, and captured again.  The engine thread only. */
 #ifndef MP_IO_PCAP_IN_H
 #define MP_IO_PCAP_IN_H 1
 
@@ -18,6 +19,7 @@
     X(frames_in, "frames captured")                                             \
     X(frames_out, "frames injected")                                            \
     X(cut, "captured frames dropped because they exceed the snapshot length")   \
+    X(capture_errors, "times that an interface was lost (down, gone, or unreadable)")  \
     X(inject_errors, "frames that could not be injected")                       \
     X(no_port, "frames for an interface that is not in the list")               \
     X(kernel_drops, "frames that the kernel dropped for want of buffer")
@@ -43,16 +45,18 @@ struct io_pcap_config {
     const char *filter;               /* NULL: everything. */
     void *aux;
     void (*received)(void *aux, uint32_t port, const void *frame, size_t n, usec_t now);
+    void (*lost)(void *aux, const char *interface, const char *reason);   /* Once until... */
+    void (*found)(void *aux, const char *interface, usec_t now);          /* ...this. */
 };
 
 struct io_pcap;
+/* All interfaces must be there at first: else NULL and '*error', to be freed. */
 struct io_pcap *io_pcap_create(struct io_loop *, const struct io_pcap_config *, char **error);
 void io_pcap_destroy(struct io_pcap *);
 
 bool io_pcap_send(struct io_pcap *, uint32_t port, const void *frame, size_t n);
 void io_pcap_flood(struct io_pcap *, const void *frame, size_t n);
 
-const char *io_pcap_interface(const struct io_pcap *, uint32_t port);        /* NULL: none. */
 const struct io_pcap_stats *io_pcap_stats(struct io_pcap *);
 
 /* Addresses other than loopback and link-local of the network namespace that we run in, for a

@@ -8,6 +8,8 @@
 #include <time.h>
 #include "base/mem.h"
 
+STATS_DEFINE(io_trace, IO_TRACE_STATS)
+
 #define SNAPLEN 262144
 #define FILE_HEADER 24                /* Bytes, of a pcap file... */
 #define RECORD_HEADER 16              /* ...and of each frame in it. */
@@ -16,7 +18,8 @@ struct io_trace {
     char *path;
     pcap_t *pcap;                     /* Only carries link type and snapshot length. */
     pcap_dumper_t *dumper;
-    uint64_t max_bytes, n_frames, n_bytes;
+    uint64_t max_bytes, n_bytes;
+    struct io_trace_stats stats;
 };
 
 struct io_trace *
@@ -66,7 +69,13 @@ io_trace_frame(struct io_trace *t, const void *frame, size_t n)
     struct pcap_pkthdr hdr;
     struct timespec ts;
 
-    if (!t || (t->max_bytes && t->n_bytes + RECORD_HEADER + n > t->max_bytes)) {
+    if (!t) {
+        return;
+    } else if (ferror(pcap_dump_file(t->dumper))) {
+        t->stats.write_errors++;      /* A file with a hole in it would be read wrongly. */
+        return;
+    } else if (t->max_bytes && t->n_bytes + RECORD_HEADER + n > t->max_bytes) {
+        t->stats.beyond_limit++;
         return;
     }
     clock_gettime(CLOCK_REALTIME, &ts);
@@ -75,7 +84,7 @@ io_trace_frame(struct io_trace *t, const void *frame, size_t n)
     hdr.ts.tv_usec = ts.tv_nsec / 1000;
     hdr.caplen = hdr.len = (bpf_u_int32) n;
     pcap_dump((u_char *) t->dumper, &hdr, frame);
-    t->n_frames++;
+    t->stats.frames++;
     t->n_bytes += RECORD_HEADER + n;
 }
 
@@ -87,6 +96,12 @@ io_trace_flush(struct io_trace *t)
     }
 }
 
+const struct io_trace_stats *
+io_trace_stats(const struct io_trace *t)
+{
+    return &t->stats;
+}
+
 const char *
 io_trace_path(const struct io_trace *t)
 {
@@ -96,7 +111,7 @@ io_trace_path(const struct io_trace *t)
 uint64_t
 io_trace_n_frames(const struct io_trace *t)
 {
-    return t->n_frames;
+    return t->stats.frames;
 }
 
 uint64_t

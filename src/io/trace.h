@@ -8,6 +8,13 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include "base/stats.h"
+
+#define IO_TRACE_STATS(X)                                                       \
+    X(frames, "frames written")                                                 \
+    X(beyond_limit, "frames not written because the file has its full size")    \
+    X(write_errors, "frames not written because the disk or the pipe failed")
+STATS_DECLARE(io_trace, IO_TRACE_STATS)
 
 struct io_trace;
 
@@ -22,5 +29,6 @@ void io_trace_flush(struct io_trace *);                     /* At the end of a t
 const char *io_trace_path(const struct io_trace *);
 uint64_t io_trace_n_frames(const struct io_trace *);
 uint64_t io_trace_n_bytes(const struct io_trace *);
+const struct io_trace_stats *io_trace_stats(const struct io_trace *);
 
 #endif

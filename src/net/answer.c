@@ -17,6 +17,36 @@ is_station(const struct mac_addr *mac)
     return !mac_is_multicast(mac) && !mac_is_zero(mac);
 }
 
+/* Whether a frame with this sender claims 'a', which is ours.  Our own MACs come back from loops and
+ * from a second daemon that serves the same address. */
+static bool
+is_conflict(struct net *net, const struct ip_addr *a, const struct mac_addr *mac, uint32_t port,
+            usec_t now)
+{
+    const struct net_service *service = net_virtual_service(net, a);
+
+    if (!service || mac_equal(mac, &service->mac) || mac_equal(mac, &net->config.probe_mac)) {
+        return false;
+    }
+    net->stats.address_conflicts++;
+    if (now >= net->conflict_after) {
+        net->conflict = (struct net_conflict) { .addr = *a, .mac = *mac, .port = port };
+        net->has_conflict = true;
+        net->conflict_after = now + NET_CONFLICT_INTERVAL;
+    }
+    return true;
+}
+
+bool
+net_next_conflict(struct net *net, struct net_conflict *conflict)
+{
+    bool has = net->has_conflict;
+
+    *conflict = net->conflict;
+    net->has_conflict = false;
+    return has;
+}
+
 static void
 answer_arp(struct net *net, uint32_t port, const struct wire_frame *f,
            const struct net_service *service)
@@ -44,6 +74,8 @@ net_arp_input(struct net *net, uint32_t port, const struct wire_frame *f, usec_t
 
     if (!is_station(&arp->sha) || !is_station(&f->eth.src)) {
         net->stats.not_ours++;
+    } else if (is_conflict(net, &arp->spa, &arp->sha, port, now)) {
+        return;                       /* Neither a client nor a neighbour. */
     } else if (arp->op == ARP_REQUEST && service && !addr_equal(&arp->spa, &arp->tpa)
                && !mac_equal(&arp->sha, &net->config.probe_mac)) {
         /* Also a probe from 0.0.0.0: the address is in use, by us (RFC 5227 2.4). */
@@ -98,6 +130,11 @@ net_nd_input(struct net *net, uint32_t port, const struct wire_frame *f, usec_t 
     }
 
     struct ip_addr group = wire_nd_solicited_node(&nd.target);
+    const struct ip_addr *claimed = nd.type == ND_ADVERT ? &nd.target : &f->ip.src;
+
+    if (is_conflict(net, claimed, nd.has_lladdr ? &nd.lladdr : &f->eth.src, port, now)) {
+        return;
+    }
 
     if (nd.type == ND_SOLICIT && net_virtual_service(net, &nd.target)
         && (addr_equal(&f->ip.dst, &nd.target) || addr_equal(&f->ip.dst, &group))

@@ -494,13 +494,18 @@ net_neigh_add_owner(struct net *net, const struct ip_addr *addr, usec_t now)
 }
 
 void
-net_neigh_probe_owners(struct net *net, usec_t now)
+net_neigh_ask_again(struct net *net, usec_t now)
 {
     for (uint32_t idx = 1; idx <= net->neighs.slab.n_made; idx++) {
         struct net_neigh *e = neigh_at(&net->neighs, idx);
 
-        if (e->live && e->class == NET_NEIGH_OWNER) {
-            e->n_failed = 0;
+        if (!e->live) {
+            continue;
+        }
+        e->n_failed = 0;
+        e->retry_at = 0;
+        /* One that is being asked has something waiting, and its probes went nowhere. */
+        if (e->class == NET_NEIGH_OWNER || e->n_tries) {
             start_round(net, idx, now);
         }
     }

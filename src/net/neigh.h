@@ -68,7 +68,8 @@ struct net_neigh *net_neigh_find(const struct net_neighs *, const struct ip_addr
 
 /* An owner is probed from 'now' on. */
 void net_neigh_add_owner(struct net *, const struct ip_addr *, usec_t now);
-void net_neigh_probe_owners(struct net *, usec_t now);
+/* See net_ask_again(). */
+void net_neigh_ask_again(struct net *, usec_t now);
 
 /* Sends 'out', whose l2 is still empty, to out->remote, now or when it is found.  Takes 'out'.
  * False when it was dropped, which is counted. */

@@ -10,7 +10,6 @@
 STATS_DEFINE(net, NET_STATS)
 
 #define MIN_MTU 576                   /* RFC 791; below it, fragmenting makes no sense. */
-#define HOST_LEN 128
 
 /* -- Life. */
 
@@ -29,26 +28,13 @@ net_config_default(struct net_config *config)
     };
 }
 
-/* A locally administered unicast address (IEEE 802 8.2) out of 48 bits. */
-static struct mac_addr
-local_mac(uint64_t bits)
-{
-    struct mac_addr mac;
-
-    for (size_t i = 0; i < sizeof mac.b; i++) {
-        mac.b[i] = (uint8_t) (bits >> 8 * i);
-    }
-    mac.b[0] = 0x02;
-    return mac;
-}
-
 struct mac_addr
 net_derive_mac(const struct ip_addr *a)
 {
     /* Nobody's secret: the same address has the same MAC after a restart, and on any machine. */
     static const struct siphash_key key = { 0x6d71747470726f78, 0x7669727475616c21 };
 
-    return local_mac(siphash(&key, a->b, sizeof a->b));
+    return mac_local(siphash(&key, a->b, sizeof a->b));
 }
 
 struct mac_addr
@@ -56,14 +42,8 @@ net_probe_mac(const struct net_config *config)
 {
     static const char what[] = "probe mac";
 
-    return mac_is_zero(&config->probe_mac) ? local_mac(siphash(&config->key, what, sizeof what))
+    return mac_is_zero(&config->probe_mac) ? mac_local(siphash(&config->key, what, sizeof what))
                                            : config->probe_mac;
-}
-
-static bool
-is_host(const struct net_service *s)
-{
-    return s->prefix.len == HOST_LEN;
 }
 
 struct net *
@@ -87,7 +67,7 @@ net_create(const struct net_config *config, usec_t now)
 
         if (s->kind == NET_VIRTUAL && mac_is_zero(&s->mac)) {
             s->mac = net_derive_mac(&s->prefix.addr);
-        } else if (s->kind == NET_TAKEN && is_host(s)) {
+        } else if (s->kind == NET_TAKEN && prefix_is_host(&s->prefix)) {
             net_neigh_add_owner(net, &s->prefix.addr, now);
         }
     }
@@ -152,7 +132,7 @@ net_owner(const struct net *net, size_t service, struct net_owner *owner)
 
     mp_assert(service < net->config.n_services);
     *owner = (struct net_owner) { .known = false };
-    if (s->kind == NET_TAKEN && is_host(s)) {
+    if (s->kind == NET_TAKEN && prefix_is_host(&s->prefix)) {
         e = net_neigh_find(&net->neighs, &s->prefix.addr);
     }
     if (e && e->known) {
@@ -181,9 +161,15 @@ net_owner_generation(const struct net *net)
 }
 
 void
-net_probe_owners(struct net *net, usec_t now)
+net_ask_again(struct net *net, usec_t now)
 {
-    net_neigh_probe_owners(net, now);
+    net_neigh_ask_again(net, now);
+}
+
+void
+net_drop_stale(struct net *net)
+{
+    net->stats.out_stale += net_outq_clear(&net->outq);
 }
 
 /* -- Input. */
@@ -228,10 +214,7 @@ count_error(struct net *net, enum wire_error error)
 static bool
 is_bad_source(const struct ip_addr *a)
 {
-    static const struct ip_addr loopback6 = { { [15] = 1 } };
-
-    return addr_is_any(a) || addr_equal(a, &loopback6)
-           || (addr_is_v4(a) && (a->b[12] == 0 || a->b[12] == 127));
+    return addr_is_any(a) || addr_is_loopback(a) || (addr_is_v4(a) && a->b[12] == 0);
 }
 
 /* A frame to everybody is no way to reach a service; only datagrams of peers may come so, because

@@ -66,6 +66,7 @@ struct net_path {
     X(csum_unverified, "checksums left to an offload by the sender")            \
     X(arp_answered, "ARP and ND requests answered")                             \
     X(arp_probes, "ARP and ND probes sent")                                     \
+    X(address_conflicts, "claims of others to a virtual address, by ARP or ND") \
     X(echo_answered, "ICMP echo requests answered")                             \
     X(refused, "datagrams refused with an ICMP error")                          \
     X(refusals_limited, "refusals withheld by the rate limit")                  \
@@ -76,6 +77,7 @@ struct net_path {
     X(reassembly_overlap, "datagrams dropped for overlapping fragments")        \
     X(reassembly_limit, "datagrams or fragments dropped at a limit")            \
     X(out_queue_full, "frames and datagrams dropped at the limit of what may wait") \
+    X(out_stale, "frames and datagrams dropped after waiting for the attachment")   \
     X(neighbour_queue_full, "datagrams dropped while a neighbour was probed")   \
     X(neighbour_unreachable, "datagrams dropped for want of a neighbour")       \
     X(neighbour_table_full, "neighbours not learnt at the limit")               \
@@ -150,7 +152,21 @@ struct net_owner {
 };
 void net_owner(const struct net *, size_t service, struct net_owner *);
 uint32_t net_owner_generation(const struct net *);
-void net_probe_owners(struct net *, usec_t now);    /* After an attach: ask again now. */
+
+/* After the attachment was away.  Who did not answer meanwhile could not: owners are asked again
+ * now, others when the next datagram is for them. */
+void net_ask_again(struct net *, usec_t now);
+/* Drops what has waited for the attachment for too long to be of use (counted). */
+void net_drop_stale(struct net *);
+
+/* Another host claims a virtual address (RFC 5227 2.4, RFC 4862 5.4): we go on serving it, but the
+ * operator should know.  True for the latest one that was not reported, at most one in 10 s. */
+struct net_conflict {
+    struct ip_addr addr;
+    struct mac_addr mac;
+    uint32_t port;
+};
+bool net_next_conflict(struct net *, struct net_conflict *);
 
 /* Neighbours, for show: false at the end. */
 struct net_neighbour {

@@ -12,25 +12,32 @@
 void
 net_outq_init(struct net_outq *q, const struct net_config *config)
 {
-    static const char what[] = "ip id";
-
     *q = (struct net_outq) {
         .mtu = config->mtu,
-        /* RFC 7739: nobody shall foretell the identification of our fragments. */
-        .next_id = (uint32_t) siphash(&config->key, what, sizeof what),
+        .key = config->key,
         .max_bytes = config->max_out_bytes,
     };
 }
 
-void
-net_outq_uninit(struct net_outq *q)
+uint32_t
+net_outq_clear(struct net_outq *q)
 {
+    uint32_t n = 0;
+
     while (q->head) {
         struct net_out *out = q->head;
 
         q->head = out->next;
         net_outq_drop(q, out);
+        n++;
     }
+    return n;
+}
+
+void
+net_outq_uninit(struct net_outq *q)
+{
+    net_outq_clear(q);
 }
 
 static size_t
@@ -50,14 +57,27 @@ net_outq_new(struct net_outq *q, enum net_out_kind kind, struct mbuf *data)
 
     out->kind = kind;
     out->data = mbuf_ref(data);
-    out->id = q->next_id++;
     q->bytes += true_size(data);
     return out;
+}
+
+/* RFC 7739 5.3: an identification that others can neither foretell nor learn by watching what we
+ * send to them: a counter, of few destinations, from a start of this one's own. */
+static uint32_t
+next_id(struct net_outq *q, const struct net_out *out)
+{
+    const struct ip_addr pair[2] = { out->local, out->remote };
+    uint64_t hash = siphash(&q->key, pair, sizeof pair);
+
+    return (uint32_t) (hash >> 32) + q->next_id[hash % NET_OUTQ_IDS]++;
 }
 
 void
 net_outq_put(struct net_outq *q, struct net_out *out)
 {
+    if (out->kind != NET_OUT_FRAME) {
+        out->id = next_id(q, out);
+    }
     out->next = NULL;
     if (q->head) {
         q->tail->next = out;

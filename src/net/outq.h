@@ -35,15 +35,20 @@ struct net_out {
     struct mbuf *data;                /* A reference of its own. */
 };
 
+#define NET_OUTQ_IDS 256
+
 struct net_outq {
     struct net_out *head, *tail;
     uint32_t mtu;
-    uint32_t next_id;
+    struct siphash_key key;
+    uint32_t next_id[NET_OUTQ_IDS];   /* By a hash of both addresses. */
     size_t bytes, max_bytes;          /* Of all items that exist, also those in other lists. */
 };
 
 void net_outq_init(struct net_outq *, const struct net_config *);
 void net_outq_uninit(struct net_outq *);
+/* Drops all that is in the queue; returns how many. */
+uint32_t net_outq_clear(struct net_outq *);
 
 /* An item with its data, of which it takes a reference; NULL at the limit.  It belongs to the
  * caller until net_outq_put() or net_outq_drop(). */

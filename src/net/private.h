@@ -14,6 +14,7 @@
 #define NET_MAX_DATAGRAM 65507        /* UDP payload that IPv4 can carry: 65535 - 20 - 8. */
 #define NET_REFUSALS_PER_SEC 100      /* RFC 1812 4.3.2.8, RFC 4443 2.4 (f). */
 #define NET_REFUSAL_BURST 50
+#define NET_CONFLICT_INTERVAL (10 * CLOCK_SEC)      /* RFC 5227's DEFEND_INTERVAL. */
 
 struct net {
     struct net_config config;         /* 'services' is our own copy, all MACs filled in. */
@@ -26,6 +27,9 @@ struct net {
     uint8_t *whole;                   /* The datagram reassembled last; NULL until the first. */
     uint32_t refusal_tokens;
     usec_t refusals_at;               /* When the tokens were last counted. */
+    struct net_conflict conflict;
+    bool has_conflict;                /* 'conflict' was not reported yet. */
+    usec_t conflict_after;            /* None is kept before. */
 };
 
 /* -- net.c */

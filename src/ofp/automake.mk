@@ -11,6 +11,7 @@ src_ofp_libofp_a_SOURCES = \
 	src/ofp/flows.h \
 	src/ofp/flowsync.c \
 	src/ofp/flowsync.h \
+	src/ofp/flowsync_private.h \
 	src/ofp/pktin.c \
 	src/ofp/pktin.h \
 	src/ofp/pktout.c \
@@ -23,6 +24,8 @@ src_ofp_libofp_a_SOURCES = \
 	src/ofp/swports.h \
 	src/ofp/swsetup.c \
 	src/ofp/swsetup.h \
+	src/ofp/syncsend.c \
+	src/ofp/syncshow.c \
 	src/ofp/want.c \
 	src/ofp/want.h
 src_ofp_libofp_a_CPPFLAGS = $(AM_CPPFLAGS) $(OVS_CFLAGS)

@@ -162,12 +162,6 @@ prefix_families(const struct ip_prefix *p)
     return !p->len ? V4 | V6 : addr_is_v4(&p->addr) && p->len >= 96 ? V4 : V6;
 }
 
-static bool
-is_host(const struct ip_prefix *p)
-{
-    return p->len == 128;
-}
-
 /* "FIELD=PREFIX", or "" when every address matches. */
 static char *
 prefix_match(char *buf, size_t size, const char *field, const struct ip_prefix *p)
@@ -178,7 +172,7 @@ prefix_match(char *buf, size_t size, const char *field, const struct ip_prefix *
 
     if (!len) {
         buf[0] = '\0';
-    } else if (is_host(p)) {
+    } else if (prefix_is_host(p)) {
         fmt(buf, size, ",%s=%s", field, addr_format(&p->addr, text));
     } else {
         fmt(buf, size, ",%s=%s/%u", field, addr_format(&p->addr, text), len);
@@ -264,7 +258,7 @@ add_taken(struct build *b, const struct family *f, const struct flows_service *s
     char dst[80], in_port[32];
 
     prefix_match(dst, sizeof dst, f->dst, &s->prefix);
-    if (is_host(&s->prefix)) {
+    if (prefix_is_host(&s->prefix)) {
         add_intercept(b, f, "", dst);
         add_taken_icmp(b, f, s, dst);
         add_rst_guard(b, f, &s->prefix);

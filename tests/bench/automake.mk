@@ -6,6 +6,7 @@
 check_PROGRAMS += tests/bench/mqtt-load tests/bench/udp-ping tests/bench/bench-idle
 tests_bench_mqtt_load_SOURCES = \
 	tests/bench/load.h \
+	tests/bench/load-packets.c \
 	tests/bench/load-report.c \
 	tests/bench/mqtt-load.c
 tests_bench_udp_ping_SOURCES = tests/bench/udp-ping.c

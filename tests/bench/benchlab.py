@@ -130,6 +130,8 @@ class TwoEdges:
         self.lab = network
         self.h1, self.h2, self.h3, self.h4 = network.tree()
         self.h5 = network.host("h5", "s3", "192.168.1.105/24", "00:00:00:00:00:05")
+        for bridge in ("s2", "s3"):
+            network.run([os.path.join(lab.TOP, "ovs-flows", "setup-bridge"), bridge])
         switches_forward(network)
         self.daemons = [self._daemon("mp2", "s2", EDGE2, EDGE3, daemon_options),
                         self._daemon("mp3", "s3", EDGE3, EDGE2, daemon_options)]

@@ -1,7 +1,7 @@
 /* Copyright 2026 The ovs-mqtt-proxy authors.
  * SPDX-License-Identifier: Apache-2.0 */
-/* What the two halves of the load generator share: mqtt-load.c makes the load, load-report.c
- * measures and prints.  One thread. */
+/* What the parts of the load generator share: mqtt-load.c makes the load, of load-packets.c's control
+ * packets; load-report.c measures and prints.  One thread. */
 #ifndef MP_BENCH_LOAD_H
 #define MP_BENCH_LOAD_H 1
 
@@ -74,6 +74,11 @@ struct load {
 
 void load_die(const char *what);      /* Prints it with errno's text; exits. */
 uint64_t load_now_ns(void);
+
+void load_write_all(int fd, const void *, size_t n);  /* Something small, at the beginning. */
+void load_send_connect(const struct load *, const struct conn *);
+void load_send_subscribe(const struct load *, const struct conn *);
+void load_build_message(const struct load *, struct conn *);
 
 void load_take_totals(const struct load *, struct totals *);
 /* What happened between the two. */

@@ -86,89 +86,7 @@ slowest_edge(const struct load *l, const struct conn *pub)
     return edge;
 }
 
-/* ---- MQTT ---- */
-
-static size_t
-put_string(uint8_t *p, const char *s)
-{
-    size_t n = strlen(s);
-
-    p[0] = (uint8_t) (n >> 8);
-    p[1] = (uint8_t) n;
-    memcpy(p + 2, s, n);
-    return n + 2;
-}
-
-static void
-write_all(int fd, const void *data, size_t n)
-{
-    if (write(fd, data, n) != (ssize_t) n) {
-        load_die("a small write");         /* Nothing is queued yet, so it fits. */
-    }
-}
-
-static void
-send_connect(const struct load *l, const struct conn *c)
-{
-    uint8_t b[512], *p = b + 2;
-    char id[64];
-
-    snprintf(id, sizeof id, "load-%d-%c%d", (int) getpid(), "gps"[c->role], c->index);
-    p += put_string(p, "MQTT");
-    *p++ = 4;
-    *p++ = (uint8_t) (2 | (l->user ? 0xc0 : 0));
-    *p++ = 0;
-    *p++ = 0;
-    p += put_string(p, id);
-    if (l->user) {
-        p += put_string(p, l->user);
-        p += put_string(p, l->password);
-    }
-    b[0] = 0x10;
-    b[1] = (uint8_t) (p - b - 2);
-    write_all(c->fd, b, (size_t) (p - b));
-}
-
-static void
-send_subscribe(const struct load *l, const struct conn *c)
-{
-    uint8_t b[64], *p = b + 2;
-    char filter[32];
-
-    snprintf(filter, sizeof filter, "load/%d", l->n_pubs == 1 ? 0 : c->index);
-    *p++ = 0;
-    *p++ = 1;
-    p += put_string(p, l->n_subs == 1 && l->n_pubs > 1 ? "load/+" : filter);
-    *p++ = 0;
-    b[0] = 0x82;
-    b[1] = (uint8_t) (p - b - 2);
-    write_all(c->fd, b, (size_t) (p - b));
-}
-
-static void
-build_message(const struct load *l, struct conn *c)
-{
-    char name[32];
-    uint8_t topic[34], *p;
-    size_t n_topic, left;
-
-    snprintf(name, sizeof name, "load/%d", c->index);
-    n_topic = put_string(topic, name);
-    left = n_topic + (size_t) l->size;
-    c->message = p = malloc(left + 5);
-    if (!p) {
-        load_die("memory");
-    }
-    *p++ = 0x30;
-    do {
-        *p++ = (uint8_t) ((left & 0x7f) | (left > 0x7f ? 0x80 : 0));
-        left >>= 7;
-    } while (left);
-    memcpy(p, topic, n_topic);
-    p += n_topic;
-    memset(p, 'x', (size_t) l->size);
-    c->message_size = (size_t) (p - c->message) + (size_t) l->size;
-}
+/* ---- Traffic ---- */
 
 static void
 want_out(struct load *l, struct conn *c, bool out)
@@ -229,7 +147,7 @@ ping(struct load *l, struct conn *c)
 
     while (l->running && c->n_sent < c->n_answered + (uint64_t) l->outstanding) {
         c->sent_ns[c->n_sent++ % MAX_OUTSTANDING] = load_now_ns();
-        write_all(c->fd, pingreq, sizeof pingreq);
+        load_write_all(c->fd, pingreq, sizeof pingreq);
     }
 }
 
@@ -278,7 +196,7 @@ handle_packet(struct load *l, struct conn *c, const uint8_t *body, size_t n, uin
             exit(EXIT_FAILURE);
         }
         if (c->role == SUBSCRIBER) {
-            send_subscribe(l, c);
+            load_send_subscribe(l, c);
         } else {
             l->n_ready++;
         }
@@ -427,9 +345,9 @@ open_conn(struct load *l, enum role role, int index)
     }
     epoll_ctl(l->epoll, EPOLL_CTL_ADD, c->fd, &ev);
     if (role == PUBLISHER) {
-        build_message(l, c);
+        load_build_message(l, c);
     }
-    send_connect(l, c);
+    load_send_connect(l, c);
 }
 
 static void
