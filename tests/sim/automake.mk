@@ -37,3 +37,12 @@ TESTS += tests/sim/sim-persist
 tests_sim_sim_persist_SOURCES = tests/sim/sim-persist.c tests/unit/tap.h
 tests_sim_sim_persist_LDADD = \
 	src/mqtt/libmqtt.a src/topic/libtopic.a src/wire/libwire.a src/base/libbase.a
+
+# The long run: ten thousand seeds each, some minutes.  The last line is as that of 'make check'.
+SIMULATIONS = tests/sim/sim-utcp tests/sim/sim-proxy tests/sim/sim-persist
+SIM_SEEDS = 10000
+check-sim: $(SIMULATIONS)
+	@status=0; n=0; for sim in $(SIMULATIONS); do \
+	    if ./$$sim --seeds 1 $(SIM_SEEDS); then n=$$((n + 1)); else status=1; fi; done; \
+	echo "# PASS: $$n"; echo "# FAIL: $$(($(words $(SIMULATIONS)) - n))"; exit $$status
+.PHONY: check-sim
