@@ -115,7 +115,7 @@ send_packet(struct client *c, uint8_t first, const uint8_t *body, size_t n)
 static void
 send_connect(struct client *c)
 {
-    /* No keep-alive: at 15 % loss each way one in ten thousand waits minutes for its turn. */
+    /* No keep-alive: with luck that is bad enough a retransmission waits for minutes. */
     uint8_t body[] = { 0, 4, 'M', 'Q', 'T', 'T', 4, 2, 0, 0, 0, 2, 'a', 'a' };
 
     body[12] = (uint8_t) ('a' + c->edge);
@@ -551,6 +551,7 @@ setup_edge(struct sim *s, int edge)
     config.n_peers = 1;
     /* A slow path may keep a CONNECT under way for long, and nobody is to be thrown out here. */
     config.mqtt.connect_timeout_us = GIVE_UP_US;
+    config.utcp.r2_us = config.utcp.syn_r2_us = GIVE_UP_US;
     s->proxy[edge] = proxy_create(&config, s->now);
 }
 
