@@ -161,7 +161,7 @@ class Host:
         made.bind(("eth0", 0))
         return made
 
-    def ping(self, address, count=1, timeout=5):
+    def ping(self, address, count=1, timeout=15):
         """Whether 'count' echo requests were answered in time."""
         done = self.run(["ping", "-n", "-i", "0.2", "-c", str(count), "-w", str(timeout),
                          address], timeout=timeout + 5, check=False)
@@ -263,7 +263,7 @@ class Controller:
         self.process, self.stats_path = process, stats_path
 
     def stats(self):
-        """{dpid: {"total": N, "kinds": {...}}} of learning_switch.py."""
+        """{dpid: {"total": N, "kinds": {...}, "macs": [...]}} of learning_switch.py."""
         with open(self.stats_path) as text:
             return {int(dpid, 16): n for dpid, n in json.load(text).items()}
 
