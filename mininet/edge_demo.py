@@ -114,6 +114,18 @@ class Demo:
             wait_for(lambda text=text: text in self.received(), 10, text + " at h2")
             say("h2 received: " + text)
 
+    def print_logs(self):
+        """The end of what everybody said, for who has to find out why it failed."""
+        paths = [os.path.join(self.log_dir, name) for name in sorted(os.listdir(self.log_dir))]
+        if self.net:
+            paths += [log for log in (getattr(s, "daemon_log", None) for s in self.net.switches)
+                      if log]
+        for path in paths:
+            with open(path, "rb") as log:
+                lines = log.read().decode(errors="replace").splitlines()[-10:]
+            if lines:
+                print("--- %s\n%s" % (os.path.basename(path), "\n".join(lines)))
+
     # -- what was seen -------------------------------------------------------------------------
 
     def appctl(self, switch, *words):
@@ -203,6 +215,7 @@ def main():
             CLI(demo.net)
     except (AssertionError, topo.TopoError, subprocess.SubprocessError) as problem:
         say("FAILED: %s" % problem)
+        demo.print_logs()
         return 1
     finally:
         demo.stop()

@@ -63,7 +63,7 @@ rules_of(const struct mqtt_acl *acl, struct slice user, size_t *n)
         continue;
     }
     *n = end - low;
-    return acl->topics + low;
+    return low ? acl->topics + low : acl->topics;     /* NULL if there are none. */
 }
 
 static bool
