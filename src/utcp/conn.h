@@ -56,7 +56,9 @@ enum utcp_conn_flag {
     CONN_WND_LIMIT   = 1u << 19,      /* The peer's window was what held data back. */
     CONN_BUSY        = 1u << 20,      /* Lately used up its window: counted in n_busy. */
     CONN_COOKIE      = 1u << 21,      /* Opened by a SYN cookie. */
+    CONN_SMALL       = 1u << 22,      /* Sends small segments: its window is to be one segment. */
 };
+#define CONN_STEERED (CONN_GROWN | CONN_BUSY | CONN_SMALL)  /* Until idle: see rcvwnd.c. */
 
 enum utcp_timer {                     /* What utcp_conn.due_ms is for. */
     TIMER_NONE,
@@ -100,7 +102,7 @@ struct utcp_conn {
     uint8_t backoff;                  /* Time-outs in a row; keep-alive probes when idle. */
     uint8_t reo_mult;                 /* RACK.reo_wnd_mult. */
     uint8_t reo_persist;              /* RACK.reo_wnd_persist. */
-    uint8_t dup_owed;                 /* Duplicate ACKs owed to a peer without SACK. */
+    uint8_t acks_owed;                /* Of this turn, for what was not in order: see rcv.c. */
     uint16_t rexmits;                 /* Segments sent again; saturates. */
     /* Line 3. */
     struct utcp_path path;
@@ -111,6 +113,7 @@ struct utcp_conn {
     uint32_t wnd_mark;                /* Right edge at the start of the round... */
     uint32_t wnd_mark_us;             /* ...which began then. */
     uint32_t wnd_hold_ms;             /* No growth before. */
+    uint32_t wnd_small_us;            /* CONN_SMALL since. */
     uint8_t wnd_fill;                 /* One bit per recent segment: 1 when well filled. */
     uint8_t wnd_backoff;              /* Falls to the floor: doubles the time to the next growth. */
     uint8_t challenge_n;              /* Challenge ACKs in the second... */
@@ -144,6 +147,7 @@ struct utcp_piece {
 };
 
 #define UTCP_MAX_ISLANDS 64           /* Per connection; beyond, the farthest goes. */
+#define UTCP_MAX_ACKS 3               /* In a turn, for one connection. */
 #define UTCP_N_RECENT 4               /* Islands remembered by age, for RFC 2018 section 4. */
 
 /* What a connection needs while it has bytes queued, in flight or out of order. */
@@ -164,10 +168,10 @@ struct utcp_ext {
     uint32_t ooo_bytes, ooo_memory;
     uint32_t n_pieces, n_islands;
     uint32_t fin_seq;                 /* Of a FIN that came out of order. */
-    uint32_t dsack_left, dsack_right; /* RFC 2883, when has_dsack. */
+    struct wire_sack_block dsacks[UTCP_MAX_ACKS]; /* RFC 2883: owed, the oldest first. */
     uint32_t recent[UTCP_N_RECENT];   /* Sequence numbers in islands, latest first. */
-    uint8_t n_recent;
-    bool rack_valid, dsack_round_valid, tlp_out, tlp_is_retrans, has_fin, has_dsack, r2_running;
+    uint8_t n_recent, n_dsacks;
+    bool rack_valid, dsack_round_valid, tlp_out, tlp_is_retrans, has_fin, r2_running;
 };
 _Static_assert(sizeof(struct utcp_ext) <= 256, "5 % active of 1 M: 12.8 MB");
 
@@ -302,6 +306,7 @@ struct utcp_text {
 };
 enum utcp_verdict utcp_rcv_text(struct utcp *, struct utcp_conn *, struct utcp_text);
 void utcp_rcv_ack_now(struct utcp *, struct utcp_conn *);
+void utcp_rcv_ack_each(struct utcp *, struct utcp_conn *);
 bool utcp_rcv_challenge(struct utcp *, struct utcp_conn *);
 void utcp_rcv_dsack(struct utcp *, struct utcp_conn *, uint32_t left, uint32_t right);
 void utcp_rcv_drop_pieces(struct utcp *, struct utcp_ext *);

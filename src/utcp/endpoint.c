@@ -29,7 +29,7 @@ utcp_config_default(struct utcp_config *cfg)
         .ttl = 64,
         .rcv_wnd_max = 128 * 1024,
         .rcv_wnd_initial = 2 * 1460,
-        .rcv_budget = 200 * 1460,     /* Full frames that a switch's packet-in queue can hold. */
+        .rcv_budget = 128 * 1024,     /* A switch's packet socket holds 92 full frames. */
         .snd_buf_max = 256 * 1024,
         .rto_min_us = 200 * CLOCK_MSEC,
         .r2_us = 120 * CLOCK_SEC,
@@ -411,7 +411,7 @@ utcp_ext_release(struct utcp *u, struct utcp_conn *c)
 {
     const struct utcp_ext *e = utcp_ext(u, c);
 
-    if (e && !e->sndq.size && !e->n_sent && !e->n_pieces && !e->has_fin && !e->has_dsack) {
+    if (e && !e->sndq.size && !e->n_sent && !e->n_pieces && !e->has_fin && !e->n_dsacks) {
         slab_free(&u->exts, c->ext);
         c->ext = SLAB_NONE;
     }

@@ -11,6 +11,28 @@
 
 #define PAWS_MAX_AGE_MS (24u * 24 * 3600 * 1000)
 
+/* Answers a segment that is not acceptable.  Text always: its sender has lost our ACK, or has sent
+ * again what was only late, and learns that from the answer (RFC 2883).  An empty segment, a
+ * keep-alive or an attacker's, only at the rate of challenges, or two ends could answer each other
+ * for ever. */
+static void
+answer_unacceptable(struct utcp *u, struct utcp_conn *c, const struct wire_tcp *seg)
+{
+    uint32_t len = wire_tcp_seg_len(seg);
+
+    if (!len || seg->flags & TCP_SYN) {
+        utcp_rcv_challenge(u, c);     /* RFC 5961 4.2: a SYN likewise. */
+        return;
+    }
+    if (seq_le(seg->seq + len, c->rcv_nxt)) {
+        u->stats.duplicates++;
+        if (seg->payload.n) {
+            utcp_rcv_dsack(u, c, seg->seq, seg->seq + seg->payload.n);
+        }
+    }
+    utcp_rcv_ack_each(u, c);
+}
+
 /* RFC 7323 5.3 R1, and 3.2: once negotiated, every segment but an RST carries the option. */
 static enum utcp_verdict
 check_timestamps(struct utcp *u, struct utcp_conn *c, const struct wire_tcp *seg)
@@ -29,7 +51,7 @@ check_timestamps(struct utcp *u, struct utcp_conn *c, const struct wire_tcp *seg
     /* RFC 7323 5.5: a TS.Recent of more than 24 days ago says nothing. */
     if (seq_lt(seg->opts.ts_val, c->ts_recent)
         && u->now_ms - c->ts_recent_ms < PAWS_MAX_AGE_MS) {
-        utcp_rcv_challenge(u, c);
+        answer_unacceptable(u, c, seg);
         return UTCP_DROP_paws;
     }
     return UTCP_ACCEPTED;
@@ -64,19 +86,7 @@ check_sequence(struct utcp *u, struct utcp_conn *c, const struct wire_tcp *seg)
         utcp_rcv_challenge(u, c);     /* RFC 5961 4.2: irrespective of its sequence number. */
         return UTCP_DROP_bad_syn;
     }
-    if (len && seq_le(seg->seq + len, c->rcv_nxt)) {
-        u->stats.duplicates++;
-        if (seg->payload.n) {
-            utcp_rcv_dsack(u, c, seg->seq, seg->seq + seg->payload.n);
-        }
-    }
-    /* Text is answered always: its sender has lost our ACK.  An empty segment, a keep-alive or an
-     * attacker's, only at the rate of challenges, or two ends could answer each other for ever. */
-    if (len) {
-        utcp_rcv_ack_now(u, c);
-    } else {
-        utcp_rcv_challenge(u, c);
-    }
+    answer_unacceptable(u, c, seg);
     return UTCP_DROP_out_of_window;
 }
 

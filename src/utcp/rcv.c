@@ -4,8 +4,10 @@
  *
  * ACK policy: whatever arrives in a turn is answered once, when the turn's segments are drained
  * (RFC 9293 MUST-58, MUST-59), by the data of the turn if there is any.  There is no timer: a
- * delayed ACK saves little here and costs a client that uses Nagle's algorithm its time.  Only a
- * peer without SACK gets up to three duplicate ACKs in a turn: it counts them.
+ * delayed ACK saves little here and costs a client that uses Nagle's algorithm its time.  Only text
+ * out of order, twice, or that fills a gap is acknowledged by itself (RFC 5681 4.2), and so is what
+ * follows in that turn, by UTCP_MAX_ACKS at most: a peer without SACK counts them; one with SACK is
+ * told of each duplicate, and when a link loses one of our ACKs there is another.
  *
  * Out of order: pieces are copied (the frame belongs to the caller), never overlap, and are bounded
  * in number of islands and in true memory; the farthest goes first. */
@@ -22,6 +24,14 @@ utcp_rcv_ack_now(struct utcp *u, struct utcp_conn *c)
 {
     c->flags |= CONN_ACK_NOW;
     utcp_ready(u, c);
+}
+
+/* The segment at hand gets an ACK of its own, unless it is one of many. */
+void
+utcp_rcv_ack_each(struct utcp *u, struct utcp_conn *c)
+{
+    c->acks_owed = (uint8_t) MP_MIN(c->acks_owed + 1, UTCP_MAX_ACKS);
+    utcp_rcv_ack_now(u, c);
 }
 
 bool
@@ -50,9 +60,10 @@ utcp_rcv_dsack(struct utcp *u, struct utcp_conn *c, uint32_t left, uint32_t righ
     if (c->flags & CONN_SACK) {
         struct utcp_ext *e = utcp_ext_need(u, c);
 
-        e->has_dsack = true;
-        e->dsack_left = left;
-        e->dsack_right = right;
+        if (e->n_dsacks == UTCP_MAX_ACKS) {
+            e->n_dsacks--;            /* The latest is as good. */
+        }
+        e->dsacks[e->n_dsacks++] = (struct wire_sack_block) { left, right };
     }
 }
 
@@ -279,8 +290,14 @@ utcp_rcv_text(struct utcp *u, struct utcp_conn *c, struct utcp_text t)
 {
     uint32_t end = t.seq + t.data.n;
 
+    struct utcp_ext *e = utcp_ext(u, c);
+
     utcp_rcvwnd_arrived(u, c, t.seq, t.data.n);
-    utcp_rcv_ack_now(u, c);
+    if (c->acks_owed || t.seq != c->rcv_nxt || (e && e->n_pieces)) {
+        utcp_rcv_ack_each(u, c);
+    } else {
+        utcp_rcv_ack_now(u, c);
+    }
     if (seq_lt(t.seq, c->rcv_nxt)) {
         uint32_t skip = MP_MIN(c->rcv_nxt - t.seq, t.data.n);
 
@@ -296,8 +313,7 @@ utcp_rcv_text(struct utcp *u, struct utcp_conn *c, struct utcp_text t)
     }
     /* A FIN takes the place of an octet and must be within the window as such, except that one
      * more than the window costs nothing. */
-    struct utcp_ext *e = utcp_ext(u, c);
-
+    e = utcp_ext(u, c);
     if (t.seq == c->rcv_nxt) {
         if (t.data.n) {
             deliver(u, c, t.data);
@@ -317,9 +333,6 @@ utcp_rcv_text(struct utcp *u, struct utcp_conn *c, struct utcp_text t)
     }
     if (seq_lt(t.seq, c->rcv_nxt)) {
         return UTCP_ACCEPTED;         /* A FIN alone, of before; cannot be, as FIN was not seen. */
-    }
-    if (!(c->flags & CONN_SACK)) {
-        c->dup_owed = (uint8_t) MP_MIN(c->dup_owed + 1, 3);
     }
     if (t.fin) {
         e = utcp_ext_need(u, c);
@@ -360,8 +373,8 @@ utcp_rcv_fill_sack(const struct utcp *u, const struct utcp_conn *c, struct wire_
     if (!e || !(c->flags & CONN_SACK)) {
         return;
     }
-    if (e->has_dsack) {
-        o->sack[o->n_sack++] = (struct wire_sack_block) { e->dsack_left, e->dsack_right };
+    if (e->n_dsacks) {
+        o->sack[o->n_sack++] = e->dsacks[0];
         first = 1;
     }
     for (unsigned int i = 0; i < e->n_recent && o->n_sack < max; i++) {

@@ -1,17 +1,22 @@
 /* Copyright 2026 The ovs-mqtt-proxy authors.
  * SPDX-License-Identifier: Apache-2.0 */
 /* Steering of the receive window.  The window decides how a client packs its messages: one that
- * sends small messages fills its segments only when the window holds it back, and a switch's
- * packet-in queue holds a few hundred frames of any size.  But large messages and long paths need
- * room.  Hence per connection a target:
+ * sends small messages fills its segments only when the window holds it back, and what lies between
+ * a switch and us holds a few hundred small frames, fewer full ones.  But large messages and long
+ * paths need room.  Hence per connection a target, in three steps:
  *
- *   - the floor is two segments, one when many peers are busy at once;
- *   - it doubles after a round in which the peer used up all that it was offered, without waiting
- *     for anything else than our ACK, with segments that were mostly well filled;
- *   - it returns to the floor as soon as they are mostly small, and then waits twice as long as the
- *     last time before it grows again, unless growing was right for long; also after a second
- *     without data;
- *   - all windows above the floor share a budget, of which none gets more than an equal part.
+ *   - one segment for a peer whose last eight segments were small but for three at most.  A client
+ *     without Nagle then appends to its unsent tail and sends it when it is full or acknowledged.
+ *     So it may well seem to send large ones, and gets small again with more room: hence 30 ms at
+ *     least before it gets that;
+ *   - two segments, the floor, to begin with; again when eight of eight are well filled, and after
+ *     a second without data.  But while many peers are busy one segment is all that the floor gives,
+ *     and none leaves the first step: together they fill the switch's queue at that;
+ *   - above the floor it doubles after a round in which the peer used up all that it was offered,
+ *     without waiting for anything else than our ACK, with segments that were mostly well filled.
+ *     It falls as soon as they are mostly small, and then waits twice as long as the last time
+ *     before it grows again, unless growing was right for long; also after a second without data.
+ *     All windows above the floor share a budget, of which none gets more than an equal part.
  *
  * The target never takes back what was promised (RFC 9293 SHLD-14): the right edge stands still
  * until RCV.NXT has caught up.  Bytes delivered and not yet credited count as window in use: that
@@ -22,18 +27,32 @@
 
 #define FILL_BITS 8                   /* Segments remembered in wnd_fill. */
 #define FILL_GROW 5                   /* So many well filled ones let it grow... */
-#define FILL_FALL 2                   /* ...and so few make it fall. */
+#define FILL_FALL 3                   /* ...so few make it fall, to one segment... */
+#define FILL_RETURN FILL_BITS         /* ...and so many bring it back to the floor. */
+#define FILL_NEUTRAL 0x0f             /* Neither well nor badly filled. */
 #define FILLED_PERCENT 70
 #define HOLD_MIN_US (10 * CLOCK_MSEC)
 #define MAX_BACKOFF 10
+#define DEFAULT_MSS 536u              /* MUST-15: nobody's segments are expected to be smaller. */
 #define ROUND_SLACK_US 4000           /* Turns of both loops: not waiting for the application. */
-#define CROWD 8                       /* Busy peers, above which the floor is one segment. */
+#define SMALL_US (30 * CLOCK_MSEC)      /* So long it keeps one segment at least. */
+#define CROWD 6                       /* Busy peers that are many. */
 
-/* The largest payload that the peer sends us. */
+/* The largest payload that we let the peer send. */
 static uint32_t
 rcv_mss(const struct utcp *u, const struct utcp_conn *c)
 {
     return utcp_max_mss(u, utcp_ends_is_v6(&c->ends)) - (c->flags & CONN_TS ? 12u : 0u);
+}
+
+/* What counts as a full segment of this peer's.  Its own path may carry less than ours: it is taken
+ * to send no more than it says that it receives. */
+static uint32_t
+full_segment(const struct utcp *u, const struct utcp_conn *c)
+{
+    uint32_t own = MP_MAX(c->mss, DEFAULT_MSS) - (c->flags & CONN_TS ? 12u : 0u);
+
+    return MP_MIN(own, rcv_mss(u, c));
 }
 
 static uint32_t
@@ -56,9 +75,16 @@ utcp_rcvwnd_init(struct utcp *u, struct utcp_conn *c)
     c->wnd_mark = c->rcv_adv;
     c->wnd_mark_us = u->now_us;
     c->wnd_hold_ms = u->now_ms;
-    c->wnd_fill = 0x0f;               /* Neither well nor badly filled. */
+    c->wnd_fill = FILL_NEUTRAL;
 }
 
+static bool
+is_crowded(const struct utcp *u)
+{
+    return u->n_busy >= CROWD;
+}
+
+/* Down to the floor. */
 static void
 reset(struct utcp *u, struct utcp_conn *c)
 {
@@ -77,6 +103,8 @@ void
 utcp_rcvwnd_idle(struct utcp *u, struct utcp_conn *c)
 {
     reset(u, c);
+    c->flags &= ~CONN_SMALL;
+    c->wnd_fill = FILL_NEUTRAL;
     if (c->flags & CONN_BUSY) {
         c->flags &= ~CONN_BUSY;
         u->n_busy--;
@@ -130,6 +158,11 @@ fall(struct utcp *u, struct utcp_conn *c)
         c->wnd_backoff = (uint8_t) MP_MIN(c->wnd_backoff + 1, MAX_BACKOFF);
         reset(u, c);
     }
+    if (!(c->flags & CONN_SMALL)) {
+        c->flags |= CONN_SMALL;
+        c->wnd_small_us = u->now_us;
+        utcp_timer_update(u, c);      /* Forgotten when idle. */
+    }
 }
 
 /* A round is over: the peer has used what it was offered when the round began. */
@@ -150,11 +183,21 @@ end_round(struct utcp *u, struct utcp_conn *c, unsigned int n_filled)
     }
     if (c->wnd_target > fair) {
         set_target(u, c, fair);       /* Others came. */
-    } else if (n_filled >= FILL_GROW && is_limited && seq_ge(u->now_ms, c->wnd_hold_ms)) {
+    } else if (!(c->flags & CONN_SMALL) && n_filled >= FILL_GROW && is_limited
+               && seq_ge(u->now_ms, c->wnd_hold_ms)) {
         set_target(u, c, MP_MIN(2 * c->wnd_target, fair));
     }
     c->wnd_mark = c->rcv_adv;
     c->wnd_mark_us = u->now_us;
+}
+
+/* What the window should be at present. */
+static uint32_t
+target_now(const struct utcp *u, const struct utcp_conn *c)
+{
+    bool is_one = c->flags & CONN_SMALL || (is_crowded(u) && !(c->flags & CONN_GROWN));
+
+    return is_one ? MP_MIN(c->wnd_target, rcv_mss(u, c)) : c->wnd_target;
 }
 
 /* A segment with 'len' octets has come, in order or not. */
@@ -165,28 +208,26 @@ utcp_rcvwnd_arrived(struct utcp *u, struct utcp_conn *c, uint32_t seq, uint32_t 
         return;
     }
 
-    uint32_t mss = rcv_mss(u, c);
+    uint32_t slack = MP_MIN(rcv_mss(u, c), target_now(u, c) / 2);
+    bool is_filled = len * 100 >= full_segment(u, c) * FILLED_PERCENT;
 
-    c->wnd_fill = (uint8_t) (c->wnd_fill << 1 | (len * 100 >= mss * FILLED_PERCENT));
+    c->wnd_fill = (uint8_t) (c->wnd_fill << 1 | is_filled);
 
     unsigned int n_filled = (unsigned int) __builtin_popcount(c->wnd_fill);
 
     if (n_filled <= FILL_FALL) {
         fall(u, c);
+    } else if (c->flags & CONN_SMALL && n_filled >= FILL_RETURN && !is_crowded(u)
+               && u->now_us - c->wnd_small_us >= SMALL_US) {
+        c->flags &= ~CONN_SMALL;
+        c->wnd_mark = seq + len + utcp_rcvwnd_floor(u, c);    /* Not yet offered: no growth now. */
+        c->wnd_mark_us = u->now_us;
+        return;
     }
     /* The last piece of the window may be too small for the peer to use (its SWS avoidance). */
-    if (seq_ge(seq + len + mss, c->wnd_mark)) {
+    if (seq_ge(seq + len + slack, c->wnd_mark)) {
         end_round(u, c, n_filled);
     }
-}
-
-/* What the window should be at present. */
-static uint32_t
-target_now(const struct utcp *u, const struct utcp_conn *c)
-{
-    bool is_crowded = u->n_busy > CROWD && !(c->flags & CONN_GROWN);
-
-    return is_crowded ? MP_MIN(c->wnd_target, rcv_mss(u, c)) : c->wnd_target;
 }
 
 /* The right edge that we would like to advertise. */
@@ -198,12 +239,20 @@ wanted_edge(const struct utcp_conn *c, uint32_t target)
     return seq_max(c->rcv_nxt + free_bytes, c->rcv_adv);
 }
 
-/* MUST-39: the edge moves by a segment or half of the window at least.  So a window of less than
- * half of the target always opens when everything is credited: nobody is left waiting. */
-static uint32_t
-least_step(const struct utcp *u, const struct utcp_conn *c, uint32_t target)
+/* MUST-39: the edge moves by a segment or half of the window at least.  Or, where that would leave
+ * less than a whole segment open, by what makes it one: a peer whose segment does not fit would
+ * wait for its persist timer.  So a target of one segment opens whole or not at all, by whatever
+ * was used of it: smaller steps than MUST-39's, but what it is to prevent cannot come, as no piece
+ * smaller than a segment is ever offered. */
+static bool
+is_worthwhile(const struct utcp *u, const struct utcp_conn *c, uint32_t target, uint32_t edge)
 {
-    return MP_MIN(rcv_mss(u, c), target / 2);
+    uint32_t mss = rcv_mss(u, c), whole = MP_MIN(mss, target);
+
+    if (target > mss && edge - c->rcv_adv >= MP_MIN(mss, target / 2)) {
+        return true;
+    }
+    return c->rcv_adv - c->rcv_nxt < whole && edge - c->rcv_nxt >= whole;
 }
 
 /* Whether it is worth a segment of its own that the window has opened. */
@@ -211,9 +260,10 @@ bool
 utcp_rcvwnd_wants_update(const struct utcp *u, const struct utcp_conn *c)
 {
     uint32_t target = target_now(u, c);
+    uint32_t few = MP_MIN(target, MP_MAX(rcv_mss(u, c), target / 2));
 
-    return c->rcv_adv - c->rcv_nxt < target / 2
-           && wanted_edge(c, target) - c->rcv_adv >= least_step(u, c, target);
+    return c->rcv_adv - c->rcv_nxt < few
+           && is_worthwhile(u, c, target, wanted_edge(c, target));
 }
 
 uint16_t
@@ -222,7 +272,7 @@ utcp_rcvwnd_offer(struct utcp *u, struct utcp_conn *c)
     uint32_t target = target_now(u, c);
     uint32_t edge = wanted_edge(c, target);
 
-    if (edge - c->rcv_adv < least_step(u, c, target)) {
+    if (!is_worthwhile(u, c, target, edge)) {
         edge = c->rcv_adv;
     }
 
@@ -231,7 +281,7 @@ utcp_rcvwnd_offer(struct utcp *u, struct utcp_conn *c)
     uint32_t field;
 
     /* Rounded up, or the edge would seem to move left; but not on and on while it is to stand. */
-    field = (wnd + (wnd + c->uncredited < 2 * c->wnd_target ? unit : 0)) >> c->rcv_wscale;
+    field = (wnd + (wnd + c->uncredited < 2 * target ? unit : 0)) >> c->rcv_wscale;
     field = MP_MIN(field, (uint32_t) UINT16_MAX);
     c->rcv_adv = seq_max(c->rcv_adv, c->rcv_nxt + (field << c->rcv_wscale));
     return (uint16_t) field;

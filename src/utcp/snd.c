@@ -8,6 +8,8 @@
  * one turn produces is in the queue before anything is sent, and that fills the segments. */
 #include "utcp/utcp.h"
 
+#include <string.h>
+
 #include "utcp/cc.h"
 #include "utcp/conn.h"
 
@@ -88,10 +90,11 @@ end_segment(struct out *o, uint32_t seq, uint8_t flags)
     c->last_ack_sent = c->rcv_nxt;
     c->flags &= ~CONN_ACK_NOW;
     c->last_sent_ms = u->now_ms;
-    if (e && e->has_dsack) {
-        e->has_dsack = false;
+    if (e && e->n_dsacks) {
+        memmove(e->dsacks, e->dsacks + 1, --e->n_dsacks * sizeof *e->dsacks);
         utcp_ext_release(u, c);
     }
+    c->acks_owed -= c->acks_owed > 0;
     return true;
 }
 
@@ -108,7 +111,6 @@ send_octets(struct out *o, uint32_t seq, uint32_t len, bool with_fin)
     if (n && off + n == e->sndq.size) {
         flags |= TCP_PSH;             /* MUST-60, MUST-61. */
     }
-    o->c->dup_owed = 0;
     return end_segment(o, seq, flags);
 }
 
@@ -334,10 +336,9 @@ send_ack(struct out *o)
 {
     struct utcp_conn *c = o->c;
 
-    if (!(c->flags & CONN_ACK_NOW) && !c->dup_owed) {
+    if (!(c->flags & CONN_ACK_NOW) && !c->acks_owed) {
         return false;
     }
-    c->dup_owed -= c->dup_owed > 0;
     o->u->stats.acks_out++;
     return end_segment(o, c->snd_nxt, 0);
 }

@@ -61,7 +61,7 @@ utcp_timer_update(struct utcp *u, struct utcp_conn *c)
         due_ms = seq_min(due_ms, keep_alive_due_ms(u, c));
         any = true;
     }
-    if (c->flags & (CONN_GROWN | CONN_BUSY)) {
+    if (c->flags & CONN_STEERED) {
         due_ms = seq_min(due_ms, c->last_rcvd_ms + WINDOW_IDLE_MS);
         any = true;
     }
@@ -136,7 +136,7 @@ utcp_timers_run(struct utcp *u)
         if (c->flags & CONN_DEAD) {
             continue;
         }
-        if (c->flags & (CONN_GROWN | CONN_BUSY)
+        if (c->flags & CONN_STEERED
             && u->now_ms - c->last_rcvd_ms >= WINDOW_IDLE_MS) {
             utcp_rcvwnd_idle(u, c);
         }

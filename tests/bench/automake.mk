@@ -3,15 +3,26 @@
 #
 # Benches: they print figures and judge none.  'make bench' runs them all.
 
-check_PROGRAMS += tests/bench/mqtt-load tests/bench/udp-ping tests/bench/bench-idle
+check_PROGRAMS += \
+	tests/bench/mqtt-load \
+	tests/bench/udp-ping \
+	tests/bench/bench-idle \
+	tests/bench/bench-subscriptions
 tests_bench_mqtt_load_SOURCES = \
 	tests/bench/load.h \
 	tests/bench/load-packets.c \
 	tests/bench/load-report.c \
+	tests/bench/load-send.c \
 	tests/bench/mqtt-load.c
 tests_bench_udp_ping_SOURCES = tests/bench/udp-ping.c
 tests_bench_bench_idle_SOURCES = tests/bench/bench-idle.c
 tests_bench_bench_idle_LDADD = $(CORE_LIBS)
+tests_bench_bench_subscriptions_SOURCES = tests/bench/bench-subscriptions.c
+tests_bench_bench_subscriptions_LDADD = \
+	src/mqtt/libmqtt.a \
+	src/topic/libtopic.a \
+	src/wire/libwire.a \
+	src/base/libbase.a
 
 if BUILD_DAEMON
 check_PROGRAMS += tests/bench/reflector
@@ -27,8 +38,11 @@ tests_bench_reflector_LDADD = \
 endif
 
 EXTRA_DIST += \
+	tests/bench/bench-lossy \
 	tests/bench/bench-messages \
+	tests/bench/bench-mqtt \
 	tests/bench/bench-reflector \
 	tests/bench/bench-roundtrips \
+	tests/bench/bench-synflood \
 	tests/bench/benchlab.py \
 	tests/bench/run

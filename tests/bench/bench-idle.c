@@ -271,7 +271,7 @@ measure_pings(struct bench *b)
     print(b, "ack_ns", (double) ack_ns / (BATCH * N_BATCHES));
 }
 
-/* Client 0 publishes to random others: one segment in and its ACK for BATCH segments out. */
+/* The first BATCH clients publish to random others, each one segment a turn: within its window. */
 static void
 measure_publishes(struct bench *b)
 {
@@ -289,7 +289,7 @@ measure_publishes(struct bench *b)
             n = 2 + put_string(packet + 2, topic);
             memset(packet + n, 'x', 64);
             packet[1] = (uint8_t) (n + 64 - 2);
-            put_frame(b, 0, TCP_ACK | TCP_PSH, packet, n + 64);
+            put_frame(b, j % b->n, TCP_ACK | TCP_PSH, packet, n + 64);
         }
         b->ns = 0;
         turn(b);

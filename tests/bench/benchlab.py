@@ -121,6 +121,15 @@ def switches_forward(network):
         network.ovs.ofctl("add-flow", bridge, "priority=0,actions=NORMAL")
 
 
+def pubsub(network, options, addresses, pids, seconds):
+    """The figures of one run of mqtt-load; 'addresses': of the brokers of publishers and of
+    subscribers; 'pids', by name: whose processor time is measured."""
+    argv = [lab.program("mqtt-load"), "-t", str(seconds),
+            *(w for item in pids.items() for w in ("-c", "%s=%d" % item)), *map(str, options),
+            "pubsub", *addresses]
+    return parse_load(network.run(argv, timeout=seconds + 40).stdout)
+
+
 class TwoEdges:
     """The tree s1, s2, s3; publishers on h3, subscribers on h2, or on h5 at the publishers' own
     edge.  Two daemons that own virtual addresses at s2 and s3; two mosquittos on h1 and h4, behind
@@ -166,7 +175,5 @@ class TwoEdges:
         pids = {"vswitchd": self.lab.ovs.vswitchd.pid, "edge3": brokers[-1].pid}
         if len(brokers) > 1:
             pids["edge2"] = brokers[0].pid
-        argv = [lab.program("mqtt-load"), "-P", self.h3.ns, "-S", subscribers.ns, "-t",
-                str(seconds), *(w for item in pids.items() for w in ("-c", "%s=%d" % item)),
-                *map(str, options), "pubsub", *addresses]
-        return parse_load(lab.run(argv, timeout=seconds + 40).stdout)
+        return pubsub(self.lab, ("-P", self.h3.ns, "-S", subscribers.ns, *options), addresses,
+                      pids, seconds)

@@ -59,7 +59,7 @@ load_send_subscribe(const struct load *l, const struct conn *c)
     *p++ = 0;
     *p++ = 1;
     p += put_string(p, l->n_subs == 1 && l->n_pubs > 1 ? "load/+" : filter);
-    *p++ = 0;
+    *p++ = (uint8_t) l->qos;
     b[0] = 0x82;
     b[1] = (uint8_t) (p - b - 2);
     load_write_all(c->fd, b, (size_t) (p - b));
@@ -70,22 +70,23 @@ load_build_message(const struct load *l, struct conn *c)
 {
     char name[32];
     uint8_t topic[34], *p;
-    size_t n_topic, left;
+    size_t n_topic, n_id, left;
 
     snprintf(name, sizeof name, "load/%d", c->index);
     n_topic = put_string(topic, name);
-    left = n_topic + (size_t) l->size;
+    n_id = l->qos ? 2 : 0;
+    left = n_topic + n_id + (size_t) l->size;
     c->message = p = malloc(left + 5);
     if (!p) {
         load_die("memory");
     }
-    *p++ = 0x30;
+    *p++ = (uint8_t) (0x30 | l->qos << 1);
     do {
         *p++ = (uint8_t) ((left & 0x7f) | (left > 0x7f ? 0x80 : 0));
         left >>= 7;
     } while (left);
     memcpy(p, topic, n_topic);
-    p += n_topic;
+    p += n_topic + n_id;              /* load_send_message() writes the identifier. */
     memset(p, 'x', (size_t) l->size);
     c->message_size = (size_t) (p - c->message) + (size_t) l->size;
 }

@@ -1,7 +1,7 @@
 /* Copyright 2026 The ovs-mqtt-proxy authors.
  * SPDX-License-Identifier: Apache-2.0 */
 /* What the parts of the load generator share: mqtt-load.c makes the load, of load-packets.c's control
- * packets; load-report.c measures and prints.  One thread. */
+ * packets, which load-send.c writes; load-report.c measures and prints.  One thread. */
 #ifndef MP_BENCH_LOAD_H
 #define MP_BENCH_LOAD_H 1
 
@@ -12,6 +12,7 @@
 enum {
     MAX_CONNS = 4096, MAX_PAYLOAD = 200000, RX_SIZE = (1 << 18) + MAX_PAYLOAD,
     MAX_SAMPLES = 1 << 20, MAX_OUTSTANDING = 1024, MAX_PIDS = 8,
+    OWED_SIZE = 1 << 17,
 };
 #define SEC UINT64_C(1000000000)
 #define READY_LIMIT (10 * SEC)
@@ -44,6 +45,10 @@ struct conn {
     size_t n_rx;
     uint8_t *message;
     size_t message_size;
+    uint64_t n_acked;                 /* By PUBACK or PUBCOMP. */
+    uint64_t n_ids;                   /* Packet identifiers used. */
+    uint8_t *owed;                    /* Acknowledgements that are still to be written. */
+    size_t n_owed;
     size_t n_left;                    /* Of a message, that the socket did not take. */
     bool waits_out;
 };
@@ -59,7 +64,7 @@ struct load {
     const char *mode, *pub_netns, *sub_netns, *pub_host, *sub_host, *user, *password;
     const char *pid_names[MAX_PIDS];
     int pids[MAX_PIDS], n_pids;
-    int port, n_pubs, n_subs, size, window, outstanding;
+    int port, n_pubs, n_subs, size, window, outstanding, qos;
     double seconds, warm_up;
     bool nagle;
     int epoll;
@@ -79,6 +84,11 @@ void load_write_all(int fd, const void *, size_t n);  /* Something small, at the
 void load_send_connect(const struct load *, const struct conn *);
 void load_send_subscribe(const struct load *, const struct conn *);
 void load_build_message(const struct load *, struct conn *);
+
+/* Writes what waits to be written.  False: the socket takes no more. */
+bool load_flush(const struct load *, struct conn *);
+bool load_send_message(const struct load *, struct conn *);         /* Nothing may wait. */
+void load_owe_ack(struct conn *, uint8_t first, const uint8_t *id);
 
 void load_take_totals(const struct load *, struct totals *);
 /* What happened between the two. */

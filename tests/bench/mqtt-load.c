@@ -9,9 +9,11 @@
  *           publisher may be WINDOW messages ahead of its slowest subscriber
  *
  * Every message is a write() of its own, with TCP_NODELAY unless Nagle's algorithm is asked for.
- * QoS 0: what is lost is counted; a publisher none of whose messages arrived for a second gives up
- * on those under way, and goes on.  Before measuring, messages are sent until each subscriber has
- * had one of each of its publishers, then a warm-up passes.  Prints one "NAME VALUE" a line.
+ * A message is done when it arrives; with QoS 1 and 2 the window is also what the broker has
+ * not acknowledged to the end.  What is lost is counted; a publisher none of whose messages
+ * arrived for a second gives up on those under way, and goes on.  Before measuring, messages
+ * are sent until each subscriber has had one of each of its publishers, then a warm-up passes.
+ * Prints one "NAME VALUE" a line.
  * Bounded in time.  One thread. */
 #include "bench/load.h"
 
@@ -88,54 +90,20 @@ slowest_edge(const struct load *l, const struct conn *pub)
 
 /* ---- Traffic ---- */
 
-static void
-want_out(struct load *l, struct conn *c, bool out)
-{
-    struct epoll_event ev = { .events = EPOLLIN | (out ? EPOLLOUT : 0), .data.ptr = c };
-
-    if (c->waits_out != out) {
-        c->waits_out = out;
-        epoll_ctl(l->epoll, EPOLL_CTL_MOD, c->fd, &ev);
-    }
-}
-
-/* Writes the rest of a message; false when the socket takes no more. */
-static bool
-write_message(struct load *l, struct conn *c)
-{
-    ssize_t done = write(c->fd, c->message + c->message_size - c->n_left, c->n_left);
-
-    if (done < 0 && errno != EAGAIN) {
-        load_die("publisher");
-    }
-    c->n_left -= done > 0 ? (size_t) done : 0;
-    want_out(l, c, c->n_left > 0);
-    return !c->n_left;
-}
-
-static bool
-send_message(struct load *l, struct conn *c)
-{
-    struct stamp stamp = {
-        .sent_ns = load_now_ns(), .seq = c->n_sent++, .publisher = (uint32_t) c->index,
-        .measured = !l->priming,
-    };
-
-    memcpy(c->message + c->message_size - l->size, &stamp, sizeof stamp);
-    c->n_left = c->message_size;
-    return write_message(l, c);
-}
-
 /* Sends as many messages as the window and the socket allow. */
 static void
 publish(struct load *l, struct conn *c)
 {
     uint64_t edge = slowest_edge(l, c);
 
-    if (c->n_left && !write_message(l, c)) {
+    if (c->waits_out && !load_flush(l, c)) {
         return;
     }
-    while (l->running && c->n_sent < edge + (uint64_t) l->window && send_message(l, c)) {
+    /* The window holds for what the broker has not acknowledged, too. */
+    if (l->qos && c->n_acked < edge) {
+        edge = c->n_acked;
+    }
+    while (l->running && c->n_sent < edge + (uint64_t) l->window && load_send_message(l, c)) {
         continue;
     }
 }
@@ -185,6 +153,22 @@ message_arrived(struct load *l, const struct conn *sub, const uint8_t *payload, 
     sample(l, stamp.sent_ns, now);
 }
 
+static void
+handle_publish(struct load *l, struct conn *c, const uint8_t *body, size_t n, int qos)
+{
+    size_t head = n >= 2 ? (size_t) (body[0] << 8 | body[1]) + 2 : 0;
+
+    if (qos != l->qos || head + (qos ? 2 : 0) > n) {
+        fprintf(stderr, "mqtt-load: a message of QoS %d\n", qos);
+        exit(EXIT_FAILURE);
+    }
+    if (qos) {
+        load_owe_ack(c, qos == 1 ? 0x40 : 0x50, body + head);
+        head += 2;
+    }
+    message_arrived(l, c, body + head, n - head);
+}
+
 /* One whole control packet whose 'n' bytes after the fixed header are 'body'. */
 static void
 handle_packet(struct load *l, struct conn *c, const uint8_t *body, size_t n, uint8_t first)
@@ -202,14 +186,25 @@ handle_packet(struct load *l, struct conn *c, const uint8_t *body, size_t n, uin
         }
         break;
     case 9:
+        if (n < 3 || body[2] != l->qos) {
+            fprintf(stderr, "mqtt-load: SUBSCRIBE granted %d\n", n < 3 ? -1 : body[2]);
+            exit(EXIT_FAILURE);
+        }
         l->n_ready++;
         break;
-    case 3: {
-        size_t topic = n >= 2 ? (size_t) (body[0] << 8 | body[1]) + 2 : 0;
-
-        message_arrived(l, c, body + topic, n > topic ? n - topic : 0);
+    case 3:
+        handle_publish(l, c, body, n, first >> 1 & 3);
         break;
-    }
+    case 4:
+    case 7:
+        c->n_acked++;
+        break;
+    case 5:
+        load_owe_ack(c, 0x62, body);
+        break;
+    case 6:
+        load_owe_ack(c, 0x70, body);
+        break;
     case 13:
         sample(l, c->sent_ns[c->n_answered++ % MAX_OUTSTANDING], load_now_ns());
         break;
@@ -251,9 +246,9 @@ go_on(struct load *l, const struct conn *c)
     }
     if (c->role == PINGER) {
         ping(l, &l->conns[c->index]);
-    } else if (c->role == SUBSCRIBER && l->n_pubs > 1 && l->n_subs > 1) {
+    } else if (c->role == PUBLISHER || (l->n_pubs > 1 && l->n_subs > 1)) {
         publish(l, &l->conns[c->index]);
-    } else if (c->role == SUBSCRIBER) {
+    } else {
         for (int i = 0; i < l->n_pubs; i++) {
             publish(l, &l->conns[i]);
         }
@@ -275,6 +270,9 @@ receive(struct load *l, struct conn *c)
     }
     c->n_rx += (size_t) got;
     parse(l, c);
+    if (c->n_owed) {
+        load_flush(l, c);
+    }
     go_on(l, c);
 }
 
@@ -291,7 +289,7 @@ turn(struct load *l, int timeout_ms)
             receive(l, c);
         }
         if (events[i].events & EPOLLOUT) {
-            publish(l, c);
+            c->role == SUBSCRIBER ? (void) load_flush(l, c) : publish(l, c);
         }
     }
 }
@@ -339,8 +337,9 @@ open_conn(struct load *l, enum role role, int index)
     setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &nodelay, sizeof nodelay);
     fcntl(c->fd, F_SETFL, O_NONBLOCK);
     c->rx = malloc(RX_SIZE);
+    c->owed = malloc(OWED_SIZE);
     c->sent_ns = calloc(MAX_OUTSTANDING, sizeof *c->sent_ns);
-    if (!c->rx || !c->sent_ns) {
+    if (!c->rx || !c->owed || !c->sent_ns) {
         load_die("memory");
     }
     epoll_ctl(l->epoll, EPOLL_CTL_ADD, c->fd, &ev);
@@ -409,7 +408,9 @@ prime(struct load *l)
             exit(EXIT_FAILURE);
         }
         for (int i = 0; i < l->n_pubs; i++) {
-            send_message(l, &l->conns[i]);
+            if (!l->conns[i].waits_out) {
+                load_send_message(l, &l->conns[i]);
+            }
         }
         run_until(l, load_now_ns() + SEC / 5);
     }
@@ -460,7 +461,7 @@ run(struct load *l)
     uint64_t n_sent = 0, patience;
 
     for (int i = 0; i < l->n_flows; i++) {
-        l->flows[i].from->n_sent = 0;
+        l->flows[i].from->n_sent = l->flows[i].from->n_acked = 0;
         l->flows[i].edge = 0;
         l->flows[i].last_ns = load_now_ns();
     }
@@ -498,7 +499,7 @@ usage(void)
     fputs("usage: mqtt-load [-P PUB_NETNS] [-S SUB_NETNS] [-p PORT] [-n PUBLISHERS]\n"
           "                 [-m SUBSCRIBERS] [-z BYTES] [-w WINDOW] [-o OUTSTANDING] [-g]\n"
           "                 [-t SECONDS] [-W WARM_UP_SECONDS] [-c NAME=PID]...\n"
-          "                 [-u USER -k PASSWORD] ping HOST | pubsub PUB_HOST SUB_HOST\n"
+          "                 [-q QOS] [-u USER -k PASSWORD] ping HOST | pubsub PUB_HOST SUB_HOST\n"
           "-g: with Nagle's algorithm; -c: CPU time of a process per 1,000 messages\n", stderr);
     exit(2);
 }
@@ -521,7 +522,7 @@ parse_options(struct load *l, int argc, char *argv[])
 {
     int option;
 
-    while ((option = getopt(argc, argv, "P:S:p:n:m:z:w:o:gt:W:c:u:k:")) != -1) {
+    while ((option = getopt(argc, argv, "P:S:p:n:m:z:w:o:gt:W:c:q:u:k:")) != -1) {
         switch (option) {
         case 'P': l->pub_netns = optarg; break;
         case 'S': l->sub_netns = optarg; break;
@@ -535,6 +536,7 @@ parse_options(struct load *l, int argc, char *argv[])
         case 't': l->seconds = atof(optarg); break;
         case 'W': l->warm_up = atof(optarg); break;
         case 'c': add_pid(l, optarg); break;
+        case 'q': l->qos = atoi(optarg); break;
         case 'u': l->user = optarg; break;
         case 'k': l->password = optarg; break;
         default: usage();
@@ -558,7 +560,8 @@ is_sane(const struct load *l)
 
     return (shape && l->n_pubs >= 1 && l->n_subs >= 0 && l->n_pubs + l->n_subs <= MAX_CONNS
             && l->size >= (int) sizeof(struct stamp) && l->size <= MAX_PAYLOAD && l->window >= 1
-            && l->outstanding >= 1 && l->outstanding <= MAX_OUTSTANDING && l->seconds > 0
+            && l->window < 65535 && l->qos >= 0 && l->qos <= 2 && l->outstanding >= 1
+            && l->outstanding <= MAX_OUTSTANDING && l->seconds > 0
             && l->seconds <= 600 && l->warm_up >= 0 && l->warm_up <= 60
             && !l->user == !l->password);
 }

@@ -46,3 +46,25 @@ check-sim: $(SIMULATIONS)
 	    if ./$$sim --seeds 1 $(SIM_SEEDS); then n=$$((n + 1)); else status=1; fi; done; \
 	echo "# PASS: $$n"; echo "# FAIL: $$(($(words $(SIMULATIONS)) - n))"; exit $$status
 .PHONY: check-sim
+
+check_PROGRAMS += tests/sim/sim-churn
+TESTS += tests/sim/sim-churn
+tests_sim_sim_churn_SOURCES = \
+	tests/sim/crowd.c \
+	tests/sim/crowd.h \
+	tests/sim/sim-churn.c \
+	tests/unit/tap.h
+tests_sim_sim_churn_LDADD = \
+	src/proxy/libproxy.a src/peer/libpeer.a src/mqtt/libmqtt.a src/utcp/libutcp.a \
+	src/net/libnet.a src/topic/libtopic.a src/wire/libwire.a src/base/libbase.a
+
+check_PROGRAMS += tests/sim/sim-soak
+TESTS += tests/sim/sim-soak
+tests_sim_sim_soak_SOURCES = \
+	tests/sim/crowd.c \
+	tests/sim/crowd.h \
+	tests/sim/sim-soak.c \
+	tests/unit/tap.h
+tests_sim_sim_soak_LDADD = \
+	src/proxy/libproxy.a src/peer/libpeer.a src/mqtt/libmqtt.a src/utcp/libutcp.a \
+	src/net/libnet.a src/topic/libtopic.a src/wire/libwire.a src/base/libbase.a

@@ -282,6 +282,8 @@ crowd_settle(struct crowd *c)
 void
 crowd_pass(struct crowd *c, usec_t until)
 {
+    uint32_t n_late = 0;
+
     crowd_settle(c);
     for (;;) {
         usec_t at = clock_min(proxy_deadline(c->proxy[0]), proxy_deadline(c->proxy[1]));
@@ -289,7 +291,12 @@ crowd_pass(struct crowd *c, usec_t until)
         if (at > until || c->why[0]) {
             break;
         }
-        c->now = MP_MAX(at, c->now + 1);            /* A deadline may lie in the past. */
+        /* A deadline may lie in the past, but not stay there. */
+        n_late = at <= c->now ? n_late + 1 : 0;
+        if (n_late == 10000) {
+            crowd_fail(c, "a deadline at %.6f s is not met", (double) at / 1e6);
+        }
+        c->now = MP_MAX(at, c->now + 1);
         crowd_settle(c);
     }
     c->now = MP_MAX(c->now, until);

@@ -10,13 +10,16 @@ EXTRA_DIST += \
 	tests/system/interop_mqttjs.js \
 	tests/system/interop_paho.py \
 	tests/system/lab.py \
+	tests/system/lossy.py \
 	tests/system/persistload.py \
 	tests/system/procs.py \
 	tests/system/test_access.py \
 	tests/system/test_demo.py \
 	tests/system/test_edge.py \
 	tests/system/test_harness.py \
+	tests/system/test_flood.py \
 	tests/system/test_interop.py \
+	tests/system/test_lossy.py \
 	tests/system/test_mininet.py \
 	tests/system/test_peer_app.py \
 	tests/system/test_peers.py \

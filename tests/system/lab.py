@@ -46,6 +46,7 @@ ALWAYS = ("ip", "ovs-vswitchd", "ovsdb-server", "ovs-vsctl", "ovs-ofctl", "ethto
 NEEDS = {
     "daemon": lambda: program("ovs-mqtt-proxyd"),
     "relay": lambda: program("relay"),
+    "synflood": lambda: program("synflood"),
     "mosquitto": lambda: (program("mosquitto"), program("mosquitto_pub")),
     "tcpdump": lambda: program("tcpdump"),
     "mininet": lambda: (program("mn"), program("mnexec")),
@@ -67,7 +68,8 @@ def test(name, timeout=60, needs=()):
 
 # Where the build leaves programs that are not in PATH, relative to the build directory.
 BUILT = {"ovs-mqtt-proxyd": ("MP_DAEMON", "src/ovs-mqtt-proxyd", "ovs-mqtt-proxyd"),
-         "relay": ("MP_RELAY", "tests/tools/relay")}
+         "relay": ("MP_RELAY", "tests/tools/relay"),
+         "synflood": (None, "tests/tools/synflood")}
 
 
 def program(name):

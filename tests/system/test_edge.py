@@ -4,6 +4,7 @@
 kernels' TCP and mosquitto's clients."""
 
 import os
+import signal
 import socket
 import time
 
@@ -150,6 +151,43 @@ def through_loss():
       needs=("daemon", "mosquitto"))
 def through_tiny_queue():
     lossy_transfer({"controller_queue_size": 1}, {})
+
+
+@test("bursts-beyond-the-packet-in-queue-arrive-whole", timeout=90, needs=("daemon",))
+def burst_overflow():
+    """While the daemon does not read, vswitchd's queue fills and packet-ins are dropped; TCP has to
+    bring all of it again."""
+    def publish(client, topic, payload):
+        body = b"\0\1" + topic + b"\0\1" + payload
+        size = bytes([len(body) % 128 | 128, len(body) // 128 % 128 | 128, len(body) // 16384])
+        client.sendall(b"\x32" + size + body)
+
+    with Lab() as lab:
+        h1, h2 = one_switch(lab, bridge={"controller_queue_size": 1})
+        daemon = virtual(lab)
+        clients = [h1.connect(VIRTUAL, timeout=30) for _ in range(20)]
+        for i, client in enumerate(clients):
+            client.sendall(b"\x10\x0f\0\4MQTT\4\2\0\x3c\0\3c%02d" % i)
+            assert read_exactly(client, 4) == b"\x20\2\0\0"
+        reader = h2.connect(VIRTUAL, timeout=30)
+        reader.sendall(b"\x10\x0f\0\4MQTT\4\2\0\x3c\0\3sub\x82\6\0\1\0\1+\0")
+        assert read_exactly(reader, 9) == b"\x20\2\0\0\x90\3\0\1\0"
+        payloads = [payload_bytes(20000, i) for i in range(len(clients))]
+        os.kill(daemon.pid, signal.SIGSTOP)
+        for i, (client, payload) in enumerate(zip(clients, payloads)):
+            publish(client, b"%c" % (65 + i), payload)
+        wait_for(lambda: lab.ovs.coverage("rconn_overflow") > 0, 10, "dropped packet-ins")
+        os.kill(daemon.pid, signal.SIGCONT)
+        for client in clients:
+            assert read_exactly(client, 4) == b"\x40\2\0\1", "acknowledged"
+        got = {}
+        for _ in clients:
+            assert read_exactly(reader, 1) == b"\x30"
+            length = read_exactly(reader, 3)
+            body = read_exactly(reader, (length[0] & 127) + (length[1] & 127) * 128
+                                + length[2] * 16384)
+            got[body[2]] = body[3:]
+        assert got == {65 + i: payload for i, payload in enumerate(payloads)}
 
 
 @test("ipv6-clients-are-served", needs=("daemon", "mosquitto"))
@@ -327,3 +365,24 @@ def idle_is_silent():
         assert read_exactly(client, 4) == b"\x20\2\0\0"
         wire = lab.capture("h1", "tcp port 1883")
         stays(lambda: not [f for f in wire.frames(sport=1883)], 2.0, "silence")
+
+
+@test("another-host-with-the-virtual-address-is-reported-and-kept-away", needs=("daemon",))
+def address_conflict():
+    with Lab() as lab:
+        h1, h2 = one_switch(lab)
+        daemon = virtual(lab)
+        assert h1.ping(VIRTUAL)
+        mac, ip = bytes.fromhex(h2.mac.replace(":", "")), socket.inet_aton(VIRTUAL)
+        claim = (b"\xff" * 6 + mac + bytes.fromhex("08060001080006040001") + mac + ip
+                 + b"\0" * 6 + ip)
+        wire = h2.packet_socket()
+        for _ in range(5):
+            wire.send(claim)
+        wait_for(lambda: daemon.json("stats/show")["net"]["address_conflicts"] == 5, 5, "counts")
+        wait_for(lambda: "claimed by " + h2.mac in daemon.log, 5, "a warning")
+        assert daemon.log.count("claimed by") == 1, "said once"
+        assert "on port %d " % h2.ofport in daemon.log
+        arp = h1.run("ip neigh show " + VIRTUAL).stdout.decode()
+        assert h2.mac not in arp, "h1 was not deceived: " + arp
+        assert h1.ping(VIRTUAL), "and is served"

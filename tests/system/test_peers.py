@@ -135,6 +135,11 @@ def controller_isolation():
         for dpid in (2, 3):
             for kind in ("tcp/1883", "udp/1883"):
                 assert e.controller.packet_ins(dpid, kind) == 0, before
+        # At its own bridge, neither a daemon's probes nor the answers to them.
+        for dpid, daemon in ((2, e.mp2), (3, e.mp3)):
+            assert daemon.json("stats/show")["net"]["arp_probes"] > 0
+            assert before[dpid]["kinds"]["arp"] > 0 and len(before[dpid]["macs"]) > 2, before
+            assert daemon.json("switch/show")["probe_mac"] not in before[dpid]["macs"], before
         client = e.h3.connect(H4)
         client.sendall(b"\x10\x1f\0\4MQTT\4\xc2\0\x3c\0\4pub1\0\5jorge\0\6passwd")
         assert client.recv(4) == b"\x20\2\0\0"
@@ -216,3 +221,36 @@ def application():
         wait_for(arrived, 10, "a message through the application")
         assert sub.messages[0].payload == b"message1"
         assert not [f for f in root.frames(proto=17)], "nothing of it crossed the switches"
+
+
+@test("taken-addresses-and-peers-over-ipv6", timeout=90, needs=NEEDS)
+def ipv6():
+    own = {"h%d" % i: "2001:db8::10%d" % i for i in (1, 2, 3, 4)}
+    with Lab() as lab:
+        h1, h2, h3, h4 = lab.tree(**{name: {"ip6": a + "/64"} for name, a in own.items()})
+        controller = lab.controller("s1", "s2", "s3")
+        daemons = {}
+        for bridge, mine, peer in (("s2", h1, h4), ("s3", h4, h1)):
+            daemons[bridge] = lab.daemon("mp" + bridge, "--take", mine.ip6, "-F", peer.ip6,
+                                         lab.ovs.mgmt(bridge)).wait_flows(bridge)
+        root = lab.capture("s1-s2", "ip6 and not icmp6")
+        at_owner = lab.capture("h4", "tcp port 1883")
+        for daemon, owner in ((daemons["s2"], h1), (daemons["s3"], h4)):
+            wait_for(lambda: [n for n in daemon.json("neighbour/show")
+                              if n["address"] == owner.ip6 and n["mac"] == owner.mac], 10,
+                     "the owner of " + owner.ip6)
+        sub = lab.subscribe(h2, h1.ip6, "six/#")
+        wait_for(lambda: daemons["s3"].json("peer/show")[0]["filters"] == 1, 10, "SUBSCRIBE")
+        payload = payload_bytes(20000)      # In fragments: extension headers all the way.
+        lab.publish(h3, h4.ip6, "six/small", "message1", qos=1)
+        lab.publish(h3, h4.ip6, "six/large", payload, qos=1)
+        assert [m.payload for m in sub.wait_messages(2)] == [b"message1", payload]
+        assert h3.ping(h4.ip6) and h2.ping(h1.ip6), "the owners are reached as before"
+        frames = root.frames(proto=17)
+        assert {(f.ip_src, f.ip_dst) for f in frames} == {(h1.ip6, h4.ip6), (h4.ip6, h1.ip6)}
+        assert not root.frames(proto=6), "no TCP crosses the core"
+        assert not at_owner.stop(), "nor reaches the owner"
+        assert daemons["s2"].json("stats/show")["net"]["reassembled"] == 1
+        kinds = controller.settle()
+        for dpid in (2, 3):
+            assert not {"tcp/1883", "udp/1883"} & set(kinds[dpid]["kinds"]), kinds

@@ -5,13 +5,14 @@ vswitchd that is killed; and the guards that stand in place of iptables."""
 
 import glob
 import os
+import pwd
 import re
 import socket
 import struct
 import threading
 import time
 
-from lab import TOP, Lab, program, stays, test, wait_for
+from lab import TOP, Lab, Skip, program, stays, test, wait_for
 from test_edge import CONNECT, VIRTUAL, one_switch, read_exactly, virtual
 
 
@@ -281,8 +282,8 @@ def stale_frames():
         assert daemon.json("stats/show")["net"]["out_stale"] > 4
 
 
-@test("second-daemon-of-the-same-instance-refuses-to-start", needs=("daemon",))
-def same_instance():
+@test("flows-of-another-instance-are-not-replaced", needs=("daemon",))
+def other_instance():
     with Lab() as lab:
         one_switch(lab)
         virtual(lab)
@@ -292,25 +293,55 @@ def same_instance():
         assert "instance" in other.log, other.log
 
 
+def by_hand(lab, *arguments):
+    """The flows of a bridge s9 after what --print-flows prints was put there."""
+    printed = lab.run([program("ovs-mqtt-proxyd"), *arguments, "--print-flows",
+                       "s2"]).stdout.decode()
+    path = os.path.join(lab.dir, "printed.flows")
+    with open(path, "w") as out:
+        out.write(printed)
+    lab.bridge("s9")
+    for line in printed.splitlines():
+        if line.startswith("# ovs-ofctl"):
+            words = line[2:].split()
+            lab.ovs.ofctl(*[w if w != "BRIDGE" else "s9" for w in words[1:] if w != "-O"
+                            and not w.startswith("OpenFlow")], version="OpenFlow13")
+    lab.ovs.ofctl("add-flows", "s9", path, version="OpenFlow13")
+    return sorted(f["text"] for f in lab.ovs.flows("s9") if f.is_ours())
+
+
 @test("flow-files-are-what-a-bridge-holds", needs=("daemon",))
 def flow_files():
     with Lab() as lab:
         one_switch(lab)
         virtual(lab)
-        printed = lab.run([program("ovs-mqtt-proxyd"), "--address", VIRTUAL, "--print-flows",
-                           "s2"]).stdout.decode()
-        path = os.path.join(lab.dir, "printed.flows")
-        with open(path, "w") as out:
-            out.write(printed)
-        lab.bridge("s9")
-        for line in printed.splitlines():
-            if line.startswith("# ovs-ofctl"):
-                words = line[2:].split()
-                lab.ovs.ofctl(*[w if w != "BRIDGE" else "s9" for w in words[1:] if w != "-O"
-                                and not w.startswith("OpenFlow")], version="OpenFlow13")
-        lab.ovs.ofctl("add-flows", "s9", path, version="OpenFlow13")
-        by_hand = sorted(f["text"] for f in lab.ovs.flows("s9") if f.is_ours())
-        assert by_hand == texts(lab), (by_hand, texts(lab))
+        want = by_hand(lab, "--address", VIRTUAL)
+        assert want and want == texts(lab), (want, texts(lab))
+
+
+@test("flow-files-of-a-taken-address-are-what-a-bridge-holds", needs=("daemon",))
+def flow_files_taken():
+    with Lab() as lab:
+        h1, _ = one_switch(lab)
+        arguments = ("--take", h1.ip, "-F", "192.168.1.104")
+        lab.daemon("mp", *arguments, lab.ovs.mgmt("s2")).wait_flows("s2")
+        # A file cannot know where the owner sits; the daemon finds out.
+        to_owner = ",output:%d" % h1.ofport
+        wait_for(lambda: any(text.endswith(to_owner) for text in texts(lab)), 5, "the owner")
+        want = by_hand(lab, *arguments)
+        assert sum(text.endswith(to_owner) for text in texts(lab)) == 1, texts(lab)
+        held = [text[:-len(to_owner)] if text.endswith(to_owner) else text for text in texts(lab)]
+        assert want and want == held, (want, held)
+
+
+@test("flow-files-of-the-guards-are-what-a-bridge-holds", needs=("daemon",))
+def flow_files_guard():
+    with Lab() as lab:
+        h1, _ = one_switch(lab)
+        arguments = ("--attach=pcap:eth0", "--take", h1.ip, "-F", "192.168.1.104")
+        lab.daemon("mp", *arguments, lab.ovs.mgmt("s2"), host=h1).wait_flows("s2")
+        want = by_hand(lab, *arguments)
+        assert len(want) == 2 and want == texts(lab), (want, texts(lab))
 
 
 @test("shipped-flow-files-are-printed-by-the-daemon", needs=("daemon",))
@@ -431,3 +462,24 @@ def captured_interface_comes_back():
         assert sub.wait_messages(1)[0].payload == b"again"
         assert daemon.json("stats/show")["pcap"]["capture_errors"] == 2
         assert daemon.log.count("captured again") == 2
+
+
+@test("unprivileged-daemon-captures-and-finds-its-interface-again", timeout=60, needs=("daemon",))
+def unprivileged_capture():
+    with Lab() as lab:
+        h1, h2 = one_switch(lab)
+        os.chmod(lab.ovs.rundir, 0o777)
+        daemon = lab.daemon("mp", "--user", "nobody", "--attach=pcap:eth0", "--address", VIRTUAL,
+                            host=h1, wait=False)
+        wait_for(lambda: "serving" in daemon.log or not daemon.process.is_running(), 10, "a start")
+        if "libcap-ng is not configured" in daemon.log:
+            raise Skip("libopenvswitch here is older than scripts/build-libopenvswitch")
+        daemon.wait_control()
+        with open("/proc/%d/status" % daemon.pid) as status:
+            ids = next(line for line in status if line.startswith("Uid:")).split()[1:]
+        assert set(ids) == {str(pwd.getpwnam("nobody").pw_uid)}, ids
+        assert h2.ping(VIRTUAL), "frames are captured and injected"
+        h1.run("ip link set eth0 down")
+        wait_for(lambda: "nothing is captured" in daemon.log, 5, "a warning")
+        h1.run("ip link set eth0 up")
+        wait_for(lambda: h2.ping(VIRTUAL, timeout=1), 10, "captured again")

@@ -3,5 +3,6 @@
 #
 # Tools of the system tests.
 
-check_PROGRAMS += tests/tools/relay
+check_PROGRAMS += tests/tools/relay tests/tools/synflood
 tests_tools_relay_SOURCES = tests/tools/relay.c
+tests_tools_synflood_SOURCES = tests/tools/synflood.c

@@ -69,6 +69,49 @@ TEST(acks)
            "> A 1 ack 1 nosack\n"
            "> A 1 ack 1 nosack\n"
            ">.\n");
+    script("what is out of order, and what follows in that turn, gets an ACK each, three at most",
+           OPEN_SACK
+           "< A 1001:1000 ack 1\n"
+           "< A 2001:1000 ack 1\n"
+           "> A 1 ack 1 sack 1001-3001\n"
+           "> A 1 ack 1 sack 1001-3001\n"
+           ">.\n"
+           "< A 1:1000 ack 1\n"         /* Fills the gap. */
+           "< A 3001:1000 ack 1\n"
+           "! data 1000\n! data 1000\n! data 1000\n! data 1000\n"
+           "> A 1 ack 4001 nosack\n"
+           "> A 1 ack 4001 nosack\n"
+           ">.\n"
+           "< A 5001:1000 ack 1\n"
+           "< A 6001:1000 ack 1\n"
+           "< A 7001:1000 ack 1\n"
+           "< A 8001:1000 ack 1\n"
+           "> A 1 ack 4001\n"
+           "> A 1 ack 4001\n"
+           "> A 1 ack 4001\n"
+           ">.\n"
+           "< A 4001:1000 ack 1\n"
+           "! data 1000\n! data 1000\n! data 1000\n! data 1000\n! data 1000\n"
+           "> A 1 ack 9001\n"
+           ">.\n"
+           "< A 9001:1000 ack 1\n"      /* Order is back: one for all. */
+           "< A 10001:1000 ack 1\n"
+           "! data 1000\n! data 1000\n"
+           "> A 1 ack 11001\n"
+           ">.\n");
+    script("each duplicate of a turn is reported (RFC 2883), the latest beyond three",
+           OPEN_SACK
+           "< A 1:1000 ack 1\n"
+           "! data 1000\n"
+           "> A 1 ack 1001\n"
+           "< A 1:100 ack 1\n"
+           "< A 101:100 ack 1\n"
+           "< A 201:100 ack 1\n"
+           "< A 301:100 ack 1\n"
+           "> A 1 ack 1001 sack 1-101\n"
+           "> A 1 ack 1001 sack 101-201\n"
+           "> A 1 ack 1001 sack 301-401\n"
+           ">.\n");
 }
 
 TEST(segmentation)

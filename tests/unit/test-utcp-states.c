@@ -289,7 +289,7 @@ TEST(timestamps)
                                   "> SA 0 ack 1 ecr 1000\n"
                                   "< A 1 ack 1 ts 1000\n"
                                   "! open\n";
-    char text[1024];
+    char text[2048];
 
 #define TS(NAME, TEXT)                                  \
     snprintf(text, sizeof text, "%s%s", open_ts, TEXT); \
@@ -298,6 +298,17 @@ TEST(timestamps)
        "< PA 1:5 ack 1 ts 1010\n! data 5\n> A 1 ack 6 ecr 1010\n"
        "< PA 6:5 ack 1 ts 1009\ndrop paws\n> A 1 ack 6 ecr 1010\n!.\n"
        "< PA 6:5 ack 1 ts 1010\n! data 5\n> A 1 ack 11\n");
+    TS("PAWS: late text that was sent again is reported by DSACK, however much (RFC 2883)",
+       "< A 1:1000 ack 1 ts 2000\n! data 1000\n> A 1 ack 1001 ecr 2000\n"
+       "< A 1:50 ack 1 ts 1997\ndrop paws\n> A 1 ack 1001 sack 1-51\n>.\n"
+       "< A 1:50 ack 1 ts 1997\n< A 51:50 ack 1 ts 1997\n< A 101:50 ack 1 ts 1997\n"
+       "> A 1 sack 1-51\n> A 1 sack 51-101\n> A 1 sack 101-151\n>.\n"
+       "< A 1:50 ack 1 ts 1997\n< A 51:50 ack 1 ts 1997\n< A 101:50 ack 1 ts 1997\n"
+       "> A 1 sack 1-51\n> A 1 sack 51-101\n> A 1 sack 101-151\n>.\n"
+       "< A 1:50 ack 1 ts 1997\n< A 51:50 ack 1 ts 1997\n< A 101:50 ack 1 ts 1997\n"
+       "> A 1 sack 1-51\n> A 1 sack 51-101\n> A 1 sack 101-151\n>.\n"
+       "< A 1:50 ack 1 ts 1997\n> A 1 ack 1001 sack 1-51\n>.\n!.\n"
+       "stat challenge_acks 0\nstat duplicates 11\n");
     TS("PAWS: RST is exempt",
        "< R 1 ts 5\n! closed reset\n");
     TS("PAWS: after 24 days anything goes (5.5)",

@@ -52,7 +52,7 @@ play(struct script *s, const struct script_variant *v, const char *text)
     return good;
 }
 
-static struct script *
+static inline struct script *
 play_start(const struct script_variant *v, const char *text)
 {
     struct script *s = play_new();
@@ -61,7 +61,7 @@ play_start(const struct script_variant *v, const char *text)
     return s;
 }
 
-static struct utcp_info
+static inline struct utcp_info
 play_info(struct script *s)
 {
     struct utcp_info info = { .state = UTCP_CLOSED };

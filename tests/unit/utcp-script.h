@@ -550,7 +550,7 @@ script_family(const char *name, const char *text, bool is_v6)
     }
 }
 
-static void
+static inline void
 script(const char *name, const char *text)
 {
     for (size_t i = 0; i < sizeof script_variants / sizeof *script_variants; i++) {

@@ -47,3 +47,10 @@ tests_unit_test_utcp_rfc_tcp_SOURCES = \
 	tests/unit/test-utcp-rfc-tcp.c tests/unit/utcp-play.h tests/unit/utcp-script.h \
 	tests/unit/tap.h
 tests_unit_test_utcp_rfc_tcp_LDADD = $(UTCP_TEST_LDADD)
+
+check_PROGRAMS += tests/unit/test-utcp-rcvwnd
+TESTS += tests/unit/test-utcp-rcvwnd
+tests_unit_test_utcp_rcvwnd_SOURCES = \
+	tests/unit/test-utcp-rcvwnd.c tests/unit/utcp-play.h tests/unit/utcp-script.h \
+	tests/unit/tap.h
+tests_unit_test_utcp_rcvwnd_LDADD = $(UTCP_TEST_LDADD)
