@@ -78,7 +78,8 @@ reader_u32(struct reader *r)
 static inline struct writer
 writer_init(void *p, size_t n)
 {
-    return (struct writer) { .p = p, .end = (uint8_t *) p + n, .start = p };
+    /* As above. */
+    return (struct writer) { .p = p, .end = n ? (uint8_t *) p + n : p, .start = p };
 }
 
 static inline size_t

@@ -202,7 +202,7 @@ peer_add(struct unixctl_conn *conn, int argc OVS_UNUSED, const char *argv[], voi
         return;
     }
 
-    int error = peers_add(proxy_peers(v->proxy), &spec, v->now(v->aux));
+    int error = proxy_add_peer(v->proxy, &spec, v->now(v->aux));
 
     if (error) {
         unixctl_command_reply_error(conn, error == EEXIST ? "there is such a peer already"

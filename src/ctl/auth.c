@@ -292,6 +292,29 @@ auth_submit(struct auth *a, uint64_t id, struct slice user, struct slice passwor
     return true;
 }
 
+void
+auth_cancel(struct auth *a, uint64_t id)
+{
+    struct request *found = NULL, **link = &a->todo.first;
+
+    pthread_mutex_lock(&a->mutex);
+    while (*link && (*link)->id != id) {
+        link = &(*link)->next;
+    }
+    if (*link) {
+        found = *link;
+        *link = found->next;
+        if (!*link) {
+            a->todo.last = link;
+        }
+    }
+    pthread_mutex_unlock(&a->mutex);
+    if (found) {
+        drop_request(a, found);
+        a->stats.cancelled++;
+    }
+}
+
 int
 auth_fd(const struct auth *a)
 {

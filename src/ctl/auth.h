@@ -26,6 +26,10 @@ void auth_set_passwords(struct auth *, struct mqtt_passwd *);
 /* 'id' comes back with the verdict.  False: too many wait. */
 bool auth_submit(struct auth *, uint64_t id, struct slice user, struct slice password);
 
+/* No verdict is wanted any more: what has not been begun is not done.  It costs a look at all that
+ * wait. */
+void auth_cancel(struct auth *, uint64_t id);
+
 /* Readable when there are verdicts.  auth_next() until false. */
 int auth_fd(const struct auth *);
 bool auth_next(struct auth *, uint64_t *id, bool *is_good);
@@ -34,7 +38,8 @@ bool auth_next(struct auth *, uint64_t *id, bool *is_good);
     X(asked, "passwords to be judged")                                  \
     X(good, "passwords that were right")                                \
     X(bad, "passwords that were wrong, or of no user")                  \
-    X(busy, "passwords not judged because too many waited")
+    X(busy, "passwords not judged because too many waited")             \
+    X(cancelled, "passwords not judged because their client left")
 STATS_DECLARE(auth, AUTH_STATS)
 const struct auth_stats *auth_stats(const struct auth *);
 

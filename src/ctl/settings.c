@@ -564,6 +564,7 @@ settings_to_proxy(const struct settings *s, const struct options *o, struct prox
     c->mqtt.password = s->password;
     c->mqtt.asks_auth = s->password_file != NULL;
     c->mqtt.anonymous = s->anonymous;
+    c->mqtt.allow_duplicates = option_given(o, OPTION_allow_duplicate_messages);
     c->mqtt.version = PACKAGE_NAME " version " PACKAGE_VERSION;
     /* One limit for both halves of a client. */
     c->mqtt.max_connections = c->utcp.max_connections;

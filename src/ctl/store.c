@@ -27,6 +27,8 @@
 
 VLOG_DEFINE_THIS_MODULE(store);
 
+STATS_DEFINE(store, STORE_STATS)
+
 /* Of SQLite's file header: whose file it is.  "MqPx". */
 #define APPLICATION_ID 0x4d715078
 #define HEADER_SIZE 100
@@ -345,8 +347,8 @@ free_batches(struct batch *b)
     }
 }
 
-/* Until it is written, or will never be.  A full disk is waited for: nobody's message is lost, nobody
- * is told that it is safe, and the broker listens to its clients no more than it can remember. */
+/* Until it is written, or will never be.  A full disk is waited for: nobody's message is lost,
+ * nobody is told that it is safe, and the broker listens to its clients no more than it can remember. */
 static int
 write_persistently(struct store *s, const struct batch *batches)
 {

@@ -28,6 +28,7 @@
 #include <stdint.h>
 
 #include "base/cursor.h"
+#include "base/stats.h"
 
 struct store;
 
@@ -46,10 +47,13 @@ uint64_t store_durable(struct store *);             /* All batches up to this on
 /* One sentence if the disk does not do its work, and nothing more will become durable; or NULL. */
 const char *store_failure(struct store *);
 
-struct store_stats {
-    uint64_t n_commits, n_batches, n_operations, n_bytes;
-    uint64_t n_full;                  /* Times the disk was full. */
-};
+#define STORE_STATS(X)                                                  \
+    X(n_commits, "transactions, each with one sync")                    \
+    X(n_batches, "batches of changes written")                          \
+    X(n_operations, "records put or deleted")                           \
+    X(n_bytes, "bytes of batches written")                              \
+    X(n_full, "times the disk was full")
+STATS_DECLARE(store, STORE_STATS)
 void store_get_stats(struct store *, struct store_stats *);
 
 /* Writes what was handed over.  Accepts NULL. */

@@ -14,10 +14,36 @@
 struct mqtt_ask {
     struct wire_mqtt_frame frame;     /* The CONNECT: its body in 'bytes'. */
     struct slice username, password;
-    uint8_t *held;                    /* Input that came after it. */
-    uint32_t n_held, allocated_held;
+    struct mqtt_held held;            /* Input that came after it. */
     uint8_t bytes[];
 };
+
+bool
+mqtt_held_append(struct mqtt_broker *b, struct mqtt_held *h, struct slice in)
+{
+    if (in.n > MAX_HELD - h->n) {
+        return false;
+    }
+    if (h->n + in.n > h->allocated) {
+        uint32_t size = MP_MAX(2 * h->allocated, h->n + in.n);
+
+        b->heap_bytes += size - h->allocated;
+        h->bytes = mem_realloc(h->bytes, size);
+        h->allocated = size;
+    }
+    if (in.n) {
+        memcpy(h->bytes + h->n, in.p, in.n);
+    }
+    h->n += in.n;
+    return true;
+}
+
+void
+mqtt_held_free(struct mqtt_broker *b, struct mqtt_held *h)
+{
+    b->heap_bytes -= h->allocated;
+    mem_free(h->bytes);
+}
 
 static struct slice
 moved(struct slice s, const uint8_t *from, const uint8_t *to)
@@ -55,23 +81,7 @@ mqtt_ask_begin(struct mqtt_broker *b, uint32_t conn, const struct wire_mqtt_fram
 bool
 mqtt_ask_hold(struct mqtt_broker *b, uint32_t conn, struct slice in)
 {
-    struct mqtt_ask *a = mqtt_conn_at(b, conn)->ask;
-
-    if (in.n > MAX_HELD - a->n_held) {
-        return false;
-    }
-    if (a->n_held + in.n > a->allocated_held) {
-        uint32_t size = MP_MAX(2 * a->allocated_held, a->n_held + in.n);
-
-        b->heap_bytes += size - a->allocated_held;
-        a->held = mem_realloc(a->held, size);
-        a->allocated_held = size;
-    }
-    if (in.n) {
-        memcpy(a->held + a->n_held, in.p, in.n);
-    }
-    a->n_held += in.n;
-    return true;
+    return mqtt_held_append(b, &mqtt_conn_at(b, conn)->ask->held, in);
 }
 
 /* Parts the request from its connection. */
@@ -88,8 +98,8 @@ take_ask(struct mqtt_conn *c)
 static void
 free_ask(struct mqtt_broker *b, struct mqtt_ask *a)
 {
-    b->heap_bytes -= sizeof *a + a->frame.body.n + a->allocated_held;
-    mem_free(a->held);
+    b->heap_bytes -= sizeof *a + a->frame.body.n;
+    mqtt_held_free(b, &a->held);
     mem_free(a);
 }
 
@@ -99,6 +109,11 @@ mqtt_ask_free(struct mqtt_broker *b, uint32_t conn)
     struct mqtt_conn *c = mqtt_conn_at(b, conn);
 
     if (c->flags & MQTT_CONN_ASKING) {
+        mqtt_push_event(b, &(struct mqtt_queued_event) {
+            .type = MQTT_EV_AUTH_GONE,
+            .conn = mqtt_conn_id(b, conn),
+            .user = c->user,
+        });
         free_ask(b, take_ask(c));
     }
 }
@@ -128,7 +143,7 @@ mqtt_auth_result(struct mqtt_broker *b, mqtt_id id, enum mqtt_verdict verdict, u
         return;                       /* It is gone meanwhile. */
     }
     a = take_ask(c);
-    held = (struct slice) { a->held, a->n_held };
+    held = (struct slice) { a->held.bytes, a->held.n };
     b->stats.auth_busy += verdict == MQTT_VERDICT_BUSY;
     mqtt_connect_judged(b, conn, &a->frame, verdict, now);
     mqtt_conn_input(b, conn, held, now);

@@ -35,6 +35,7 @@ src_mqtt_libmqtt_a_SOURCES = \
 	src/mqtt/session.c \
 	src/mqtt/share.c \
 	src/mqtt/show.c \
+	src/mqtt/stall.c \
 	src/mqtt/subscribe.c \
 	src/mqtt/sys.c \
 	src/mqtt/sys.h \

@@ -117,6 +117,7 @@ mqtt_destroy(struct mqtt_broker *b)
     slab_uninit(&b->entries);
     slab_uninit(&b->sub_ids);
     slab_uninit(&b->holds);
+    mem_free(b->doomed);
     mem_free(b->generations);
     mem_free(b->buckets);
     mem_free((char *) b->config.username);
@@ -146,6 +147,7 @@ mqtt_run(struct mqtt_broker *b, usec_t now)
     uint32_t idx;
 
     mqtt_hold_expire(b, now);
+    mqtt_stall_run(b, now);
     while ((idx = wheel_next_expired(&b->conn_wheel, now))) {
         mqtt_conn_expired(b, idx, now);
     }
@@ -153,6 +155,7 @@ mqtt_run(struct mqtt_broker *b, usec_t now)
         mqtt_session_expired(b, idx, now);
     }
     mqtt_sys_run(b, now);
+    mqtt_doom_run(b, now);
 }
 
 usec_t
@@ -160,5 +163,7 @@ mqtt_deadline(const struct mqtt_broker *b)
 {
     usec_t wheels_at = clock_min(wheel_deadline(&b->conn_wheel), wheel_deadline(&b->session_wheel));
 
-    return clock_min(clock_min(mqtt_hold_deadline(b), mqtt_sys_deadline(b)), wheels_at);
+    usec_t waits_at = clock_min(mqtt_hold_deadline(b), mqtt_stall_deadline(b));
+
+    return clock_min(clock_min(waits_at, mqtt_sys_deadline(b)), wheels_at);
 }

@@ -15,6 +15,7 @@
 #include "base/mbuf.h"
 #include "base/siphash.h"
 #include "base/stats.h"
+#include "topic/subtrie.h"
 
 typedef uint64_t mqtt_id;             /* A Network Connection: index and generation; 0: none. */
 
@@ -42,6 +43,7 @@ struct mqtt_config {
     usec_t connect_timeout_us;        /* From open to CONNECT. */
     usec_t session_expiry_us;         /* Of a session that nobody resumes; CLOCK_NEVER: never. */
     usec_t hold_us;                   /* A publisher waits at most so long for a subscriber. */
+    bool allow_duplicates;            /* To clients of 3.1.1: a copy for each subscription. */
     bool asks_auth;                   /* MQTT_EV_AUTH for every CONNECT with a user name. */
     enum mqtt_anonymous anonymous;    /* CONNECTs without a user name. */
     uint64_t memory_limit;            /* Of all that mqtt_memory() counts; 0: none. */
@@ -92,7 +94,13 @@ void mqtt_config_default(struct mqtt_config *);
     X(acl_denied_in, "PUBLISHes and Wills that the access rules refused")               \
     X(acl_denied_out, "messages that the access rules kept from a subscriber")          \
     X(acl_denied_subscribe, "Topic Filters that the access rules refused")              \
-    X(memory_refused, "requests and messages refused at the limit of memory")
+    X(memory_refused, "requests and messages refused at the limit of memory")           \
+    X(stalled, "QoS 1 and 2 PUBLISHes that waited for room in a queue")                 \
+    X(refused_full, "QoS 1 and 2 PUBLISHes answered 0x97 because a queue was full")     \
+    X(sessions_overflowed, "sessions ended because their queue was full")               \
+    X(limit_connections, "connections refused at the limit")                            \
+    X(limit_sessions, "CONNECTs refused at the limit of sessions")                      \
+    X(limit_subscriptions, "Topic Filters refused at a limit")
 STATS_DECLARE(mqtt, MQTT_STATS)
 
 struct mqtt_broker;
@@ -150,6 +158,7 @@ enum mqtt_event_type {
     MQTT_EV_UNSUBSCRIBE,              /* 'filter' lost its last local subscriber. */
     MQTT_EV_PUBLISH,                  /* A local client (or its Will) published 'message'. */
     MQTT_EV_AUTH,                     /* Wants mqtt_auth_result(); see mqtt_auth_request(). */
+    MQTT_EV_AUTH_GONE,                /* No more: the connection ended, its id is left. */
 };
 struct mqtt_event {                   /* Slices and bodies are valid until the next call. */
     enum mqtt_event_type type;
@@ -178,8 +187,8 @@ bool mqtt_next_output(struct mqtt_broker *, mqtt_id, uint32_t room, usec_t now,
 
 /* Persistence.  At a start, every record in the order of keys: returns NULL or what is wrong, and
  * then the broker is of no use; mqtt_restored() after the last.  In every turn after the input, a
- * batch of changes (format: journal.h) to be stored in one transaction, and mqtt_durable() once that
- * is safe; what depends on it does not leave before. */
+ * batch of changes (format: journal.h) to be stored in one transaction, and mqtt_durable() once
+ * that is safe; what depends on it does not leave before. */
 struct mqtt_batch {
     uint64_t seq;                     /* 1 and on. */
     uint8_t *bytes;                   /* To be freed by the receiver, on any thread. */
@@ -215,6 +224,9 @@ struct mqtt_subscription_info {
 /* Subscriptions of the session last returned by mqtt_walk_sessions() at '*session_pos'. */
 bool mqtt_walk_subscriptions(const struct mqtt_broker *, uint32_t session_pos, uint32_t *pos,
                              struct mqtt_subscription_info *);
+/* The filters that MQTT_EV_SUBSCRIBE has announced and MQTT_EV_UNSUBSCRIBE not taken back, those of
+ * shared subscriptions included; see subtrie_walk_next(), and end it with subtrie_walk_end(). */
+bool mqtt_walk_filters(const struct mqtt_broker *, struct subtrie_walk *, struct slice *filter);
 struct mqtt_memory {
     uint32_t n_connections, n_sessions, n_subscriptions, n_retained;
     uint64_t bytes;

@@ -44,6 +44,7 @@ mqtt_open(struct mqtt_broker *b, const struct mqtt_origin *origin, uint32_t user
 
     if (!idx) {
         b->stats.limit_refused++;
+        b->stats.limit_connections++;
         return 0;
     }
     if (idx >= b->n_generations) {
@@ -87,6 +88,7 @@ mqtt_conn_free(struct mqtt_broker *b, uint32_t conn)
     struct mqtt_conn *c = mqtt_conn_at(b, conn);
 
     mqtt_ask_free(b, conn);
+    mqtt_stall_free(b, conn);
     free_framer(b, c);
     mqtt_ctl_free(c);
     mqtt_v5_free(b, c->v5);
@@ -172,6 +174,7 @@ mqtt_conn_end(struct mqtt_broker *b, uint32_t conn, enum mqtt_ending ending, uin
         mqtt_ctl_end(b, conn, &w);
     }
     mqtt_ask_free(b, conn);
+    mqtt_stall_free(b, conn);
     c->state = MQTT_CONN_CLOSING;
     c->session = SLAB_NONE;
     wheel_disarm(&b->conn_wheel, conn);
@@ -202,6 +205,7 @@ mqtt_closed(struct mqtt_broker *b, mqtt_id id, usec_t now)
     if (!c) {
         return;
     }
+    mqtt_stall_part(b, conn, now);
     if (c->state == MQTT_CONN_CLOSING && c->ctl) {
         /* Perhaps the transport only says that it will close: let it take the rest. */
         c->state = MQTT_CONN_LINGERING;
@@ -253,7 +257,8 @@ mqtt_conn_expired(struct mqtt_broker *b, uint32_t conn, usec_t now)
         break;
 
     case MQTT_CONN_UP:
-        if (mqtt_hold_waits(b, conn) || mqtt_journal_is_full(b)) {
+        if (mqtt_hold_waits(b, conn) || mqtt_journal_is_full(b)
+            || c->flags & MQTT_CONN_STALLED) {
             c->heard_ms = clock_ms(b, now);         /* We do not listen at present. */
         }
         if ((uint32_t) (clock_ms(b, now) - c->heard_ms) < limit_ms) {
@@ -338,7 +343,7 @@ next_packet(struct mqtt_broker *b, struct mqtt_conn *c, struct slice *in,
     return result;
 }
 
-/* Returns how many bytes at the end of 'in' are held back, for a verdict. */
+/* Returns how many bytes at the end of 'in' are held back, for a verdict or for room. */
 static uint32_t
 take_stream(struct mqtt_broker *b, uint32_t conn, struct slice in, usec_t now)
 {
@@ -365,6 +370,9 @@ take_stream(struct mqtt_broker *b, uint32_t conn, struct slice in, usec_t now)
             mqtt_conn_end(b, conn, MQTT_END_CLOSE, reason, now);
         } else if (c->flags & MQTT_CONN_ASKING) {
             mqtt_ask_hold(b, conn, in);
+            return in.n;
+        } else if (c->flags & MQTT_CONN_STALLED) {
+            mqtt_stall_hold(b, conn, in);
             return in.n;
         }
     }
@@ -397,9 +405,10 @@ mqtt_input(struct mqtt_broker *b, mqtt_id id, const void *data, size_t n, usec_t
     c = mqtt_conn_at(b, conn);
     c->heard_ms = clock_ms(b, now);
     b->stats.bytes_in += n;
-    if (!(c->flags & MQTT_CONN_ASKING)) {
+    if (!(c->flags & (MQTT_CONN_ASKING | MQTT_CONN_STALLED))) {
         mqtt_conn_input(b, conn, in, now);
-    } else if (!mqtt_ask_hold(b, conn, in)) {
+    } else if (c->flags & MQTT_CONN_ASKING ? !mqtt_ask_hold(b, conn, in)
+               : !mqtt_stall_hold(b, conn, in)) {
         b->stats.limit_refused++;
         mqtt_conn_end(b, conn, MQTT_END_CLOSE, 0, now);
     }

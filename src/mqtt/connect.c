@@ -144,7 +144,7 @@ open_session(struct mqtt_broker *b, const struct wire_mqtt_connect *c, bool *is_
                       MQTT_REASON_TAKEN_OVER, now);
         session = mqtt_session_find(b, c->client_id);
     }
-    if (session && c->clean) {
+    if (session && (c->clean || mqtt_session_at(b, session)->flags & MQTT_SESSION_DOOMED)) {
         mqtt_session_end(b, session, now);          /* [MQTT-3.1.2-6] */
         session = SLAB_NONE;
     }
@@ -223,6 +223,7 @@ accept_client(struct mqtt_broker *b, uint32_t conn, const struct joining *j, use
 
     if (!session) {
         b->stats.limit_refused++;
+        b->stats.limit_sessions++;
         refuse(b, conn, connect->version, MQTT_REASON_UNAVAILABLE, now);
         return;
     }

@@ -158,7 +158,11 @@ queue_pop(struct mqtt_broker *b, struct mqtt_flow *f, enum mqtt_queue q)
 
     list_unlink(b, &f->waiting[q], SLAB_NONE, idx);
     if (q != MQTT_QUEUE_REPLAY) {
-        f->bytes -= mqtt_msg_size(mqtt_entry_at(b, idx)->msg);
+        uint32_t size = mqtt_msg_size(mqtt_entry_at(b, idx)->msg);
+
+        f->bytes -= size;
+        f->qos0_bytes -= q == MQTT_QUEUE_QOS0 ? size : 0;
+        b->has_room_again = b->has_room_again || f->is_awaited;
     }
     return idx;
 }
@@ -171,6 +175,17 @@ has_room(const struct mqtt_broker *b, const struct mqtt_flow *f, const struct mq
 
     return !n || (n < b->config.max_queued_messages
                   && (uint64_t) f->bytes + mqtt_msg_size(msg) <= b->config.max_queued_bytes);
+}
+
+bool
+mqtt_flow_has_room(const struct mqtt_broker *b, const struct mqtt_flow *f,
+                   const struct mqtt_msg *msg)
+{
+    uint32_t n = f ? f->waiting[MQTT_QUEUE_QOS12].n : 0;
+
+    return !n || (n < b->config.max_queued_messages
+                  && (uint64_t) f->bytes - f->qos0_bytes + mqtt_msg_size(msg)
+                     <= b->config.max_queued_bytes);
 }
 
 static enum mqtt_put
@@ -231,6 +246,7 @@ mqtt_flow_put(struct mqtt_broker *b, uint32_t session, const struct mqtt_deliver
     e->flags = d->flags;
     if (q != MQTT_QUEUE_REPLAY) {
         f->bytes += mqtt_msg_size(d->msg);
+        f->qos0_bytes += q == MQTT_QUEUE_QOS0 ? mqtt_msg_size(d->msg) : 0;
     }
     list_append(b, &f->waiting[q], idx);
     mqtt_persist_queued(b, s, e);

@@ -44,6 +44,14 @@ insert(struct mqtt_broker *b, struct mqtt_flow *f, uint32_t i, uint16_t id)
     f->n_in_ids++;
 }
 
+bool
+mqtt_inbound_has(const struct mqtt_session *s, uint16_t id)
+{
+    uint32_t i = s->flow ? lower_bound(s->flow, id) : 0;
+
+    return s->flow && i < s->flow->n_in_ids && s->flow->in_ids[i] == id;
+}
+
 enum mqtt_inbound
 mqtt_inbound_put(struct mqtt_broker *b, struct mqtt_session *s, uint16_t id, usec_t now)
 {

@@ -447,7 +447,8 @@ mqtt_persist_hold(struct mqtt_broker *b, uint32_t conn, uint32_t from)
 }
 
 bool
-mqtt_persist_holds(const struct mqtt_broker *b, const struct mqtt_session *s, const struct mqtt_entry *e)
+mqtt_persist_holds(const struct mqtt_broker *b, const struct mqtt_session *s,
+                   const struct mqtt_entry *e)
 {
     return e->qos == 2 && s->flags & MQTT_SESSION_STORED && s->flow->batch > b->journal.durable;
 }

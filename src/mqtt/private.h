@@ -82,6 +82,7 @@ struct mqtt_flow {
     struct mqtt_list sent;            /* QoS 1 and 2, in the order of packet identifiers. */
     uint32_t seq;
     uint32_t bytes;                   /* Of the messages that wait, retained ones aside. */
+    uint32_t qos0_bytes;              /* Of them, those of QoS 0. */
     uint32_t n_window;                /* Entries with MQTT_ENTRY_SENT. */
     uint32_t resend;                  /* First entry of 'sent' to be sent again, or none. */
     uint32_t holds;                   /* Publishers held for this session (struct mqtt_hold). */
@@ -89,6 +90,7 @@ struct mqtt_flow {
     uint64_t batch;                   /* Of the journal: what is to be sent again relies on it. */
     uint16_t *in_ids;                 /* QoS 2 received and not released: sorted. */
     uint32_t n_in_ids, allocated_in_ids;
+    bool is_awaited;                  /* A publisher waits for room (stall.c). */
 };
 
 struct mqtt_names {                   /* Client identifier, then user name, then, if the broker is
@@ -127,6 +129,7 @@ enum {
     MQTT_SESSION_CLEAN = 1 << 0,      /* Ends with its Network Connection. */
     MQTT_SESSION_SEEN = 1 << 1,       /* Scratch of routing: met in this set of matches. */
     MQTT_SESSION_STORED = 1 << 2,     /* The journal knows it. */
+    MQTT_SESSION_DOOMED = 1 << 3,     /* Missed what was acknowledged: about to be ended. */
 };
 struct mqtt_session {
     struct mqtt_names *names;
@@ -155,6 +158,7 @@ enum {
     MQTT_CONN_READY = 1 << 0,         /* In the ready ring. */
     MQTT_CONN_CLOSE_HELD = 1 << 2,    /* MQTT_EV_CLOSE is said when the last output may leave. */
     MQTT_CONN_ASKING = 1 << 1,        /* NEW, and its CONNECT waits for a verdict: 'ask'. */
+    MQTT_CONN_STALLED = 1 << 3,       /* UP, and a PUBLISH waits for room: 'stall'. */
 };
 struct mqtt_mark {                    /* From 'begin' on, control packets wait for a batch. */
     uint64_t batch;
@@ -168,11 +172,13 @@ struct mqtt_ctl {                     /* Control packets other than PUBLISH that
     uint8_t bytes[];
 };
 struct mqtt_ask;
+struct mqtt_stall;
 struct mqtt_v5;
 struct mqtt_conn {
     union {
         struct wire_mqtt_framer *rx;  /* NULL between control packets. */
         struct mqtt_ask *ask;         /* While MQTT_CONN_ASKING. */
+        struct mqtt_stall *stall;     /* While MQTT_CONN_STALLED. */
     };
     struct mqtt_ctl *ctl;             /* NULL when empty. */
     struct mqtt_v5 *v5;               /* What only 5.0 has, else NULL. */
@@ -228,6 +234,8 @@ struct mqtt_journal {                 /* persist.c; all unused without persisten
     bool is_muted;                    /* What happens is not noted. */
 };
 
+enum mqtt_overflow { MQTT_OVERFLOW_DROP, MQTT_OVERFLOW_REFUSE, MQTT_OVERFLOW_END };
+
 struct mqtt_queued_event {
     enum mqtt_event_type type;
     mqtt_id conn;
@@ -258,6 +266,14 @@ struct mqtt_broker {
     struct wheel conn_wheel, session_wheel;
     uint32_t first_hold, last_hold;
     uint32_t congested;               /* Scratch: session that the publisher at work waits for. */
+    struct mqtt_stall *first_stall, *last_stall;
+    size_t n_stalls;
+    bool has_room_again;              /* A queue that is waited for. */
+    bool is_parting;                  /* Scratch: the publisher at work is gone. */
+    enum mqtt_overflow overflow;      /* Scratch: who is told what a full queue cannot take. */
+    bool has_overflowed;              /* Scratch: something was not taken. */
+    uint32_t *doomed;                 /* Sessions that are about to be ended. */
+    size_t n_doomed, allocated_doomed;
 
     struct subtrie *subs;
     struct subtrie_set matches;       /* Scratch. */
@@ -331,6 +347,31 @@ usec_t mqtt_hold_deadline(const struct mqtt_broker *);
 bool mqtt_hold_waits(const struct mqtt_broker *, uint32_t conn);    /* For a subscriber? */
 void mqtt_hold_free(struct mqtt_broker *, uint32_t conn);           /* The connection ends. */
 
+/* ask.c: input that is not looked at yet; false: it is too much. */
+struct mqtt_held {
+    uint8_t *bytes;
+    uint32_t n, allocated;
+};
+bool mqtt_held_append(struct mqtt_broker *, struct mqtt_held *, struct slice);
+void mqtt_held_free(struct mqtt_broker *, struct mqtt_held *);
+
+/* stall.c: QoS 1 and 2 PUBLISHes that wait for room, and sessions that have missed one. */
+struct mqtt_stalled {
+    struct mqtt_msg *msg;
+    uint16_t packet_id;
+};
+void mqtt_stall_begin(struct mqtt_broker *, uint32_t conn, const struct mqtt_stalled *,
+                      uint32_t session, usec_t now);
+bool mqtt_stall_hold(struct mqtt_broker *, uint32_t conn, struct slice in);
+void mqtt_stall_free(struct mqtt_broker *, uint32_t conn);
+void mqtt_stall_part(struct mqtt_broker *, uint32_t conn, usec_t now);
+void mqtt_stall_session_gone(struct mqtt_broker *, uint32_t session);
+void mqtt_stall_run(struct mqtt_broker *, usec_t now);
+usec_t mqtt_stall_deadline(const struct mqtt_broker *);
+void mqtt_doom(struct mqtt_broker *, uint32_t session);
+void mqtt_doom_forget(struct mqtt_broker *, uint32_t session);
+void mqtt_doom_run(struct mqtt_broker *, usec_t now);
+
 /* session.c: client identifiers and their subscriptions. */
 uint32_t mqtt_session_find(const struct mqtt_broker *, struct slice client_id);
 uint32_t mqtt_session_create(struct mqtt_broker *, struct slice client_id, struct slice username);
@@ -364,6 +405,9 @@ struct mqtt_delivery {                /* How a message goes to one session. */
 };
 enum mqtt_put mqtt_flow_put(struct mqtt_broker *, uint32_t session, const struct mqtt_delivery *,
                             usec_t now);
+/* Once every QoS 0 message is gone; accepts NULL. */
+bool mqtt_flow_has_room(const struct mqtt_broker *, const struct mqtt_flow *,
+                        const struct mqtt_msg *);
 bool mqtt_flow_is_congested(const struct mqtt_broker *, const struct mqtt_flow *);
 bool mqtt_flow_has_drained(const struct mqtt_broker *, const struct mqtt_flow *);
 /* The entry to be sent next, or none; it stays where it is until mqtt_flow_sent() or _discard(). */
@@ -408,6 +452,8 @@ enum subtrie_put_result mqtt_share_put(struct mqtt_broker *, struct slice whole,
 enum subtrie_remove_result mqtt_share_remove(struct mqtt_broker *, struct slice whole,
                                              uint32_t session);
 bool mqtt_share_choose(struct mqtt_broker *, const struct mqtt_msg *, struct subtrie_entry *);
+/* Who would be chosen, without the turn passing. */
+bool mqtt_share_peek(const struct mqtt_broker *, const struct mqtt_msg *, struct subtrie_entry *);
 void mqtt_share_bequeath(struct mqtt_broker *, uint32_t session, struct slice whole, usec_t now);
 void mqtt_share_free_all(struct mqtt_broker *);
 
@@ -417,6 +463,7 @@ void mqtt_share_free_all(struct mqtt_broker *);
 
 /* inbound.c: QoS 2 packet identifiers that a client has not released. */
 enum mqtt_inbound { MQTT_INBOUND_NEW, MQTT_INBOUND_DUPLICATE, MQTT_INBOUND_LIMIT };
+bool mqtt_inbound_has(const struct mqtt_session *, uint16_t id);
 enum mqtt_inbound mqtt_inbound_put(struct mqtt_broker *, struct mqtt_session *, uint16_t id,
                                    usec_t now);
 bool mqtt_inbound_release(struct mqtt_broker *, struct mqtt_session *, uint16_t id);
@@ -475,6 +522,14 @@ uint8_t mqtt_handle_disconnect(struct mqtt_broker *, uint32_t conn,
                                const struct wire_mqtt_frame *, usec_t now);
 uint8_t mqtt_reason_of(enum wire_mqtt_result);
 
+/* publish.c: a QoS 1 or 2 PUBLISH, judged, goes its way and is acknowledged; 0, or why the
+ * connection ends. */
+uint8_t mqtt_publish_accept(struct mqtt_broker *, uint32_t conn, const struct mqtt_stalled *,
+                            usec_t now);
+/* A session that has no room for the message now, and may soon; or none.  While parting: any that
+ * has no room. */
+uint32_t mqtt_publish_waits_for(struct mqtt_broker *, const struct mqtt_msg *, uint32_t from,
+                                usec_t now);
 /* publish.c: to whom a message goes.  'from': session of the publisher, or none. */
 void mqtt_publish_to_group(struct mqtt_broker *, struct mqtt_msg *, uint32_t group, usec_t now);
 void mqtt_publish(struct mqtt_broker *, struct mqtt_msg *, uint32_t from, usec_t now);

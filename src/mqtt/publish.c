@@ -50,7 +50,18 @@ struct route {                        /* A message on its way. */
     uint32_t from;                    /* Session of the publisher, or none. */
     usec_t now;
     uint8_t flags;                    /* MQTT_ENTRY_SHARED or nothing. */
+    bool is_extra;                    /* A further copy: not missed where there is no room. */
 };
+
+/* A full queue did not take a copy (stall.c). */
+static void
+overflow(struct mqtt_broker *b, uint32_t session)
+{
+    b->has_overflowed = true;
+    if (b->overflow == MQTT_OVERFLOW_END) {
+        mqtt_doom(b, session);
+    }
+}
 
 /* Queues one copy for a session whose matching filters are 'e' to 'e + n'. */
 static void
@@ -91,7 +102,9 @@ deliver(struct mqtt_broker *b, const struct route *route, const struct subtrie_e
             d.sub_ids = mqtt_sub_ids_add(b, d.sub_ids, MQTT_SUB_ID(e[i].value));
         }
     }
-    mqtt_flow_put(b, e->subscriber, &d, now);
+    if (mqtt_flow_put(b, e->subscriber, &d, now) == MQTT_PUT_DROPPED && !route->is_extra) {
+        overflow(b, e->subscriber);
+    }
     if (s->conn) {
         mqtt_push_ready(b, s->conn);
         if (mqtt_flow_is_congested(b, s->flow)
@@ -101,11 +114,37 @@ deliver(struct mqtt_broker *b, const struct route *route, const struct subtrie_e
     }
 }
 
+/* One copy by each of the filters 'e' to 'e + n' of one session, that of the highest QoS first: it
+ * is the one that must be, the others may (3.1.1 section 3.3.5). */
+static void
+deliver_each(struct mqtt_broker *b, const struct route *route, struct subtrie_entry *e, size_t n)
+{
+    struct route extra = *route;
+    size_t best = 0;
+
+    extra.is_extra = true;
+    for (size_t i = 1; i < n; i++) {
+        best = (e[i].value & MQTT_SUB_QOS) > (e[best].value & MQTT_SUB_QOS) ? i : best;
+    }
+    deliver(b, route, &e[best], 1);
+    for (size_t i = 0; i < n; i++) {
+        if (i != best) {
+            deliver(b, &extra, &e[i], 1);
+        }
+    }
+}
+
+static bool
+wants_duplicates(const struct mqtt_broker *b, uint32_t session)
+{
+    return b->config.allow_duplicates && mqtt_session_at(b, session)->version != MQTT_V50;
+}
+
 void
 mqtt_publish(struct mqtt_broker *b, struct mqtt_msg *msg, uint32_t from, usec_t now)
 {
-    struct route route = { msg, from, now, 0 };
-    struct route shared = { msg, from, now, MQTT_ENTRY_SHARED };
+    struct route route = { msg, from, now, 0, false };
+    struct route shared = { msg, from, now, MQTT_ENTRY_SHARED, false };
     struct subtrie_entry *e;
     bool is_sorted;
 
@@ -129,7 +168,11 @@ mqtt_publish(struct mqtt_broker *b, struct mqtt_msg *msg, uint32_t from, usec_t 
         while (is_sorted && i + n < b->matches.n && e[i + n].subscriber == e[i].subscriber) {
             n++;
         }
-        deliver(b, &route, &e[i], n);
+        if (n > 1 && wants_duplicates(b, e[i].subscriber)) {
+            deliver_each(b, &route, &e[i], n);
+        } else {
+            deliver(b, &route, &e[i], n);
+        }
         i += n;
     }
 }
@@ -138,12 +181,51 @@ mqtt_publish(struct mqtt_broker *b, struct mqtt_msg *msg, uint32_t from, usec_t 
 void
 mqtt_publish_to_group(struct mqtt_broker *b, struct mqtt_msg *msg, uint32_t group, usec_t now)
 {
-    struct route shared = { msg, SLAB_NONE, now, MQTT_ENTRY_SHARED };
+    struct route shared = { msg, SLAB_NONE, now, MQTT_ENTRY_SHARED, false };
     struct subtrie_entry e = { group, 0 };
 
     if (mqtt_share_choose(b, msg, &e)) {
+        b->overflow = MQTT_OVERFLOW_END;
         deliver(b, &shared, &e, 1);
+        b->overflow = MQTT_OVERFLOW_DROP;
     }
+}
+
+/* Has this subscriber no room for what would be delivered to it? */
+static bool
+lacks_room(struct mqtt_broker *b, const struct mqtt_msg *msg, const struct subtrie_entry *e,
+           uint32_t from)
+{
+    const struct mqtt_session *s = mqtt_session_at(b, e->subscriber);
+
+    return s->flow && e->value & MQTT_SUB_QOS
+           && !(e->value & MQTT_SUB_NO_LOCAL && e->subscriber == from)
+           && !mqtt_flow_has_room(b, s->flow, msg)
+           && mqtt_access_read(b, s, mqtt_msg_topic(msg));
+}
+
+uint32_t
+mqtt_publish_waits_for(struct mqtt_broker *b, const struct mqtt_msg *msg, uint32_t from,
+                       usec_t now)
+{
+    b->matches.n = 0;
+    subtrie_match(b->subs, mqtt_msg_topic(msg), &b->matches);
+    for (size_t i = 0; i < b->matches.n; i++) {
+        struct subtrie_entry e = b->matches.entries[i];
+        const struct mqtt_session *s;
+
+        if (e.subscriber & MQTT_GROUP && !mqtt_share_peek(b, msg, &e)) {
+            continue;
+        }
+        s = mqtt_session_at(b, e.subscriber);
+        if (lacks_room(b, msg, &e, from)
+            && (b->is_parting
+                || (s->conn && e.subscriber != from
+                    && now - s->flow->progress_at < b->config.hold_us))) {
+            return e.subscriber;
+        }
+    }
+    return SLAB_NONE;
 }
 
 /* [MQTT-3.3.1-5], [MQTT-3.3.1-6], [MQTT-3.3.1-7]. */
@@ -165,11 +247,16 @@ void
 mqtt_publish_local(struct mqtt_broker *b, struct mqtt_msg *msg, uint32_t conn, uint32_t from,
                    usec_t now)
 {
+    bool can_refuse = conn && mqtt_conn_at(b, conn)->v5;
+
     mqtt_msg_account(msg, &b->message_bytes);
     if (msg->retain) {
         retain(b, msg);
     }
+    b->has_overflowed = false;
+    b->overflow = can_refuse ? MQTT_OVERFLOW_REFUSE : MQTT_OVERFLOW_END;
     mqtt_publish(b, msg, from, now);
+    b->overflow = MQTT_OVERFLOW_DROP;
     mqtt_push_publish_event(b, conn, msg);
 }
 
@@ -218,10 +305,41 @@ put_ack(struct mqtt_broker *b, uint32_t conn, enum mqtt_packet_type type,
     mqtt_ctl_end(b, conn, &w);
 }
 
-static void
+uint8_t
+mqtt_publish_accept(struct mqtt_broker *b, uint32_t conn, const struct mqtt_stalled *what,
+                    usec_t now)
+{
+    struct mqtt_conn *c = mqtt_conn_at(b, conn);
+    struct mqtt_session *s = mqtt_session_at(b, c->session);
+    struct wire_mqtt_ack ack = { .packet_id = what->packet_id };
+    struct mqtt_msg *msg = what->msg;
+
+    if (msg->qos == 2 && mqtt_inbound_put(b, s, what->packet_id, now) == MQTT_INBOUND_LIMIT) {
+        b->stats.limit_refused++;
+        return MQTT_REASON_RECEIVE_MAXIMUM_EXCEEDED;
+    }
+    mqtt_publish_local(b, msg, conn, c->session, now);
+    if (b->has_overflowed && c->v5) {
+        b->stats.refused_full++;
+        ack.reason = MQTT_REASON_QUOTA_EXCEEDED;
+        if (msg->qos == 2) {
+            mqtt_inbound_release(b, s, what->packet_id);        /* [MQTT-4.3.3-9] */
+        }
+    }
+    mqtt_doom_run(b, now);
+    if (c->state == MQTT_CONN_UP) {
+        put_ack(b, conn, msg->qos == 1 ? MQTT_PUBACK : MQTT_PUBREC, &ack);
+    }
+    return 0;
+}
+
+static uint8_t
 take_message(struct mqtt_broker *b, uint32_t conn, const struct wire_mqtt_frame *frame,
              const struct wire_mqtt_publish *p, usec_t now)
 {
+    uint32_t session = mqtt_conn_at(b, conn)->session, full = SLAB_NONE;
+    struct mqtt_stalled what;
+    uint8_t reason = 0;
     struct mbuf *payload = frame->payload ? mbuf_ref(frame->payload)
                            : mbuf_copy(p->payload.p, p->payload.n);
     struct mqtt_msg *msg = mqtt_msg_create(p->topic, p->props.raw, payload);
@@ -230,8 +348,19 @@ take_message(struct mqtt_broker *b, uint32_t conn, const struct wire_mqtt_frame 
     msg->qos = p->qos;
     msg->retain = p->retain;
     mqtt_v5_adopt_props(msg, &p->props, now);
-    mqtt_publish_local(b, msg, conn, mqtt_conn_at(b, conn)->session, now);
+    what = (struct mqtt_stalled) { msg, p->packet_id };
+    if (!p->qos) {
+        mqtt_publish_local(b, msg, conn, session, now);
+    } else if ((full = mqtt_publish_waits_for(b, msg, session, now)) && b->is_parting) {
+        /* There is no time to wait, nobody to tell: not acknowledged, not taken over. */
+    } else if (full) {
+        mqtt_msg_account(msg, &b->message_bytes);
+        mqtt_stall_begin(b, conn, &what, full, now);            /* 'p' is gone. */
+    } else {
+        reason = mqtt_publish_accept(b, conn, &what, now);
+    }
     mqtt_msg_unref(msg);
+    return reason;
 }
 
 /* 0, or why the connection ends. */
@@ -287,18 +416,13 @@ mqtt_handle_publish(struct mqtt_broker *b, uint32_t conn, const struct wire_mqtt
         }
         ack.reason = MQTT_REASON_QUOTA_EXCEEDED;
         is_new = false;
-    } else if (p.qos == 2) {
-        switch (mqtt_inbound_put(b, s, p.packet_id, now)) {
-        case MQTT_INBOUND_NEW: break;
-        case MQTT_INBOUND_DUPLICATE: is_new = false; break;
-        case MQTT_INBOUND_LIMIT:
-            b->stats.limit_refused++;
-            return MQTT_REASON_RECEIVE_MAXIMUM_EXCEEDED;
-        }
+    } else if (p.qos == 2 && mqtt_inbound_has(s, p.packet_id)) {
+        is_new = false;
     }
     if (is_new) {
-        take_message(b, conn, frame, &p, now);
-    } else if (ack.reason && p.qos == 2 && c->v5) {
+        return take_message(b, conn, frame, &p, now);
+    }
+    if (ack.reason && p.qos == 2 && c->v5) {
         mqtt_inbound_release(b, s, p.packet_id);    /* [MQTT-4.3.3-9] */
     }
     if (p.qos) {

@@ -8,6 +8,9 @@
 #define TORN "a record is damaged"
 #define DANGLING "a record names another that is missing"
 
+/* Beyond, sums would overflow: no instant and no interval that was ever written. */
+#define MAX_TIME (INT64_MAX / 4)
+
 struct message {
     uint64_t id;
     struct mqtt_msg *msg;             /* With a reference. */
@@ -67,7 +70,7 @@ restore_message(struct mqtt_broker *b, const struct mqtt_record *r)
     struct mbuf *payload;
     struct mqtt_msg *msg;
 
-    if (!topic_name_is_valid(r->topic)
+    if (!topic_name_is_valid(r->topic) || r->expires < 0 || r->expires > MAX_TIME
         || (m->n_messages && m->messages[m->n_messages - 1].id >= r->message)) {
         return TORN;
     }
@@ -102,7 +105,8 @@ restore_session(struct mqtt_broker *b, const struct mqtt_record *r, usec_t now)
     struct session found = { .serial = r->session };
     struct mqtt_session *s;
 
-    if (!r->client_id.n || mqtt_session_find(b, r->client_id)
+    if (!r->client_id.n || r->parted_at < 0 || r->parted_at > MAX_TIME
+        || mqtt_session_find(b, r->client_id)
         || (m->n_sessions && m->sessions[m->n_sessions - 1].serial >= r->session)) {
         return TORN;
     }

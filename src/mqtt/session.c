@@ -343,6 +343,10 @@ mqtt_session_end(struct mqtt_broker *b, uint32_t session, usec_t now)
     if (b->congested == session) {
         b->congested = SLAB_NONE;
     }
+    mqtt_stall_session_gone(b, session);
+    if (s->flags & MQTT_SESSION_DOOMED) {
+        mqtt_doom_forget(b, session);
+    }
     wheel_disarm(&b->session_wheel, session);
     unlink_session(b, session);
     free_names(b, s->names);
@@ -381,6 +385,7 @@ mqtt_session_detach(struct mqtt_broker *b, uint32_t session, usec_t now)
     b->n_connected--;
     s->parted_s = (uint32_t) ((now - b->created_at + CLOCK_SEC - 1) / CLOCK_SEC);
     mqtt_hold_release_session(b, session, now);
+    mqtt_stall_session_gone(b, session);
     if (!s->expiry_s) {
         mqtt_session_end(b, session, now);
         return;

@@ -141,7 +141,7 @@ mqtt_share_remove(struct mqtt_broker *b, struct slice whole, uint32_t session)
     return result;
 }
 
-enum fitness { UNFIT, STORED, CONGESTED, FIT };
+enum fitness { UNFIT, FULL, STORED, CONGESTED, FIT };
 
 static enum fitness
 fitness_of(const struct mqtt_broker *b, const struct member *m, const struct mqtt_msg *msg)
@@ -151,18 +151,19 @@ fitness_of(const struct mqtt_broker *b, const struct member *m, const struct mqt
     if (!mqtt_access_read(b, s, mqtt_msg_topic(msg))) {
         return UNFIT;
     }
+    if (msg->qos && m->value & MQTT_SUB_QOS && !mqtt_flow_has_room(b, s->flow, msg)) {
+        return FULL;
+    }
     if (!s->conn) {
         return msg->qos && m->value & MQTT_SUB_QOS ? STORED : UNFIT;
     }
     return s->flow && mqtt_flow_is_congested(b, s->flow) ? CONGESTED : FIT;
 }
 
-/* The member who gets a message: in turns among the connected ones that keep up, else the next
- * best.  'e' names the group and becomes the member's entry; false: nobody. */
-bool
-mqtt_share_choose(struct mqtt_broker *b, const struct mqtt_msg *msg, struct subtrie_entry *e)
+/* Which member is to get a message; n: nobody. */
+static size_t
+choose(const struct mqtt_broker *b, const struct mqtt_msg *msg, const struct mqtt_group *g)
 {
-    struct mqtt_group *g = group_at(b, e->subscriber);
     enum fitness best = UNFIT;
     size_t chosen = 0;
 
@@ -175,7 +176,31 @@ mqtt_share_choose(struct mqtt_broker *b, const struct mqtt_msg *msg, struct subt
             chosen = k;
         }
     }
-    if (best == UNFIT) {
+    return best == UNFIT ? g->n : chosen;
+}
+
+bool
+mqtt_share_peek(const struct mqtt_broker *b, const struct mqtt_msg *msg, struct subtrie_entry *e)
+{
+    const struct mqtt_group *g = group_at(b, e->subscriber);
+    size_t chosen = choose(b, msg, g);
+
+    if (chosen == g->n) {
+        return false;
+    }
+    *e = (struct subtrie_entry) { g->members[chosen].session, g->members[chosen].value };
+    return true;
+}
+
+/* The member who gets a message: in turns among the connected ones that keep up, else the next
+ * best.  'e' names the group and becomes the member's entry; false: nobody. */
+bool
+mqtt_share_choose(struct mqtt_broker *b, const struct mqtt_msg *msg, struct subtrie_entry *e)
+{
+    struct mqtt_group *g = group_at(b, e->subscriber);
+    size_t chosen = choose(b, msg, g);
+
+    if (chosen == g->n) {
         return false;
     }
     g->next = chosen + 1;

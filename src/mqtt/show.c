@@ -80,6 +80,14 @@ mqtt_walk_subscriptions(const struct mqtt_broker *b, uint32_t session_pos, uint3
     return true;
 }
 
+bool
+mqtt_walk_filters(const struct mqtt_broker *b, struct subtrie_walk *walk, struct slice *filter)
+{
+    uint32_t n_subscribers;
+
+    return subtrie_walk_next(b->subs, walk, filter, &n_subscribers);
+}
+
 void
 mqtt_memory(const struct mqtt_broker *b, struct mqtt_memory *memory)
 {

@@ -65,6 +65,7 @@ subscribe(struct mqtt_broker *b, uint32_t session, struct request *r)
              : mqtt_session_subscribe(b, session, r->filter, MQTT_SUB_VALUE(options, r->id));
     if (result == MQTT_SUBSCRIBED_LIMIT) {
         b->stats.limit_refused++;
+        b->stats.limit_subscriptions++;
         r->code = MQTT_REASON_QUOTA_EXCEEDED;
         return;
     }

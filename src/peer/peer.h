@@ -76,8 +76,10 @@ void peers_destroy(struct peers *);
  * SUBSCRIBEs at the next draining. */
 int peers_add(struct peers *, const struct peer_spec *, usec_t now);
 int peers_del(struct peers *, const struct ip_addr *, uint16_t port);       /* 0 or ENOENT. */
+bool peers_any(const struct peers *);
 
-/* Local changes: the first local subscriber of a filter came, the last one went. */
+/* Local changes: the first local subscriber of a filter came, the last one went.  Filters cost
+ * memory here: while there is no peer, subscribe nothing, and all before the first is added. */
 void peers_subscribe(struct peers *, struct slice filter, usec_t now);
 void peers_unsubscribe(struct peers *, struct slice filter, usec_t now);
 void peers_unsubscribe_all(struct peers *, usec_t now);

@@ -126,6 +126,12 @@ peers_del(struct peers *ps, const struct ip_addr *addr, uint16_t port)
     return error;
 }
 
+bool
+peers_any(const struct peers *ps)
+{
+    return ps->n_peers > 0;
+}
+
 void
 peers_put_event(struct peers *ps, const struct peer_event *event, struct mbuf *hold)
 {

@@ -6,6 +6,7 @@
 noinst_LIBRARIES += src/proxy/libproxy.a
 src_proxy_libproxy_a_SOURCES = \
 	src/proxy/client.c \
+	src/proxy/limits.c \
 	src/proxy/private.h \
 	src/proxy/proxy.c \
 	src/proxy/proxy.h \

@@ -6,6 +6,7 @@
  *           DATA   -> mqtt_input               CLOSE   -> rest of the output, FIN
  *           FIN    -> mqtt_closed, FIN         ABORT   -> RST
  *           CLOSED -> mqtt_closed, gone        AUTH    -> proxy_next_auth()
+ *                                              ..GONE  -> proxy_next_auth_gone()
  *                                              others  -> route.c
  *
  * Back-pressure: broker output moves into a TCP send queue only while that has room; what a slow
@@ -145,6 +146,13 @@ tcp_event(struct proxy *p, const struct utcp_event *ev, usec_t now)
 }
 
 static void
+auth_put(struct auth_queue *q, mqtt_id id)
+{
+    q->ids = mem_grow(q->ids, &q->allocated, q->n + 1, sizeof *q->ids);
+    q->ids[q->n++] = id;
+}
+
+static void
 mqtt_event(struct proxy *p, const struct mqtt_event *ev, usec_t now)
 {
     struct client *c;
@@ -153,6 +161,10 @@ mqtt_event(struct proxy *p, const struct mqtt_event *ev, usec_t now)
     if (ev->type == MQTT_EV_SUBSCRIBE || ev->type == MQTT_EV_UNSUBSCRIBE
         || ev->type == MQTT_EV_PUBLISH) {
         route_from_broker(p, ev, now);
+        return;
+    }
+    if (ev->type == MQTT_EV_AUTH_GONE) {
+        auth_put(&p->auth_gone, ev->conn);
         return;
     }
     c = slab_at(&p->clients, ev->user);
@@ -178,12 +190,10 @@ mqtt_event(struct proxy *p, const struct mqtt_event *ev, usec_t now)
         break;
     case MQTT_EV_AUTH:
         if (current) {
-            struct auth_queue *q = &p->auth_queue;
-
-            q->ids = mem_grow(q->ids, &q->allocated, q->n + 1, sizeof *q->ids);
-            q->ids[q->n++] = ev->conn;
+            auth_put(&p->auth_queue, ev->conn);
         }
         break;
+    case MQTT_EV_AUTH_GONE:
     case MQTT_EV_SUBSCRIBE:
     case MQTT_EV_UNSUBSCRIBE:
     case MQTT_EV_PUBLISH:

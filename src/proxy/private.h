@@ -24,12 +24,19 @@ struct notices {                      /* A ring; the oldest are overwritten. */
     uint32_t head, n;
 };
 
+struct limit_watch {                  /* Of one counter. */
+    uint64_t said;                    /* So much of it is in a notice. */
+    usec_t said_at;
+};
+#define PROXY_N_LIMITS 16
+
 struct socket_queue {                 /* Datagrams for the bound peer socket, made in this turn. */
     struct peer_datagram *d;
     size_t n, next, allocated;
 };
 
-struct auth_queue {                   /* CONNECTs to be judged that nobody has taken yet. */
+struct auth_queue {                   /* CONNECTs to be judged, or judged no more, that nobody has
+                                       * taken yet. */
     mqtt_id *ids;
     size_t n, next, allocated;
 };
@@ -45,8 +52,9 @@ struct proxy {
     size_t n_services;
     struct ip_addr peer_address;
     struct socket_queue socket_queue;
-    struct auth_queue auth_queue;
+    struct auth_queue auth_queue, auth_gone;
     struct notices notices;
+    struct limit_watch limits[PROXY_N_LIMITS];
     struct proxy_stats stats;
     bool said_offload, shutting_down;
     uint8_t *buf;                     /* One outgoing frame with headroom. */
@@ -62,6 +70,9 @@ void client_pump_ready(struct proxy *, usec_t now);
 void route_from_broker(struct proxy *, const struct mqtt_event *, usec_t now);
 void route_from_peers(struct proxy *, usec_t now);
 void route_to_network(struct proxy *, usec_t now);
+
+/* limits.c: notices of limits that were met. */
+void limits_watch(struct proxy *, usec_t now);
 
 void notice_put(struct proxy *, enum proxy_notice, const char *format, ...)
     __attribute__((format(printf, 3, 4)));

@@ -84,6 +84,7 @@ proxy_destroy(struct proxy *p)
     }
     mem_free(p->socket_queue.d);
     mem_free(p->auth_queue.ids);
+    mem_free(p->auth_gone.ids);
     peers_destroy(p->peers);
     mqtt_destroy(p->mqtt);
     utcp_destroy(p->utcp);
@@ -200,6 +201,7 @@ proxy_run(struct proxy *p, usec_t now)
     client_pump_ready(p, now);
     client_drain(p, now);             /* Output that was taken may let held publishers go on. */
     route_to_network(p, now);
+    limits_watch(p, now);
 }
 
 usec_t
@@ -255,6 +257,19 @@ proxy_next_auth(struct proxy *p, mqtt_id *id, struct mqtt_auth_request *request)
         if (mqtt_auth_request(p->mqtt, *id, request)) {
             return true;
         }
+    }
+    q->n = q->next = 0;
+    return false;
+}
+
+bool
+proxy_next_auth_gone(struct proxy *p, mqtt_id *id)
+{
+    struct auth_queue *q = &p->auth_gone;
+
+    if (q->next < q->n) {
+        *id = q->ids[q->next++];
+        return true;
     }
     q->n = q->next = 0;
     return false;

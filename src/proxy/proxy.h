@@ -50,6 +50,8 @@ bool proxy_next_datagram(struct proxy *, struct peer_datagram *);
 /* A CONNECT whose password is to be judged: its id, and what mqtt_auth_request() says of it.
  * proxy_auth_result() lets it go on, at any later time. */
 bool proxy_next_auth(struct proxy *, mqtt_id *, struct mqtt_auth_request *);
+/* One that was returned by that, and whose client has left meanwhile. */
+bool proxy_next_auth_gone(struct proxy *, mqtt_id *);
 void proxy_auth_result(struct proxy *, mqtt_id, enum mqtt_verdict, usec_t now);
 
 /* Ends: closes every connection in order and tells peers.  Keep turning until proxy_is_idle() or for
@@ -58,7 +60,9 @@ void proxy_shutdown(struct proxy *, usec_t now);
 bool proxy_is_idle(const struct proxy *);
 
 /* Things that an operator should hear of: drained for log lines, NUL-terminated text. */
-enum proxy_notice { PROXY_NOTICE_NONE, PROXY_NOTICE_INFO, PROXY_NOTICE_WARN };
+enum proxy_notice {
+    PROXY_NOTICE_NONE, PROXY_NOTICE_DEBUG, PROXY_NOTICE_INFO, PROXY_NOTICE_WARN,
+};
 enum proxy_notice proxy_next_notice(struct proxy *, char *buf, size_t size);
 
 /* The parts, for show commands, counters and flows.  Borrowed. */
@@ -66,6 +70,10 @@ struct net *proxy_net(struct proxy *);
 struct utcp *proxy_utcp(struct proxy *);
 struct mqtt_broker *proxy_mqtt(struct proxy *);
 struct peers *proxy_peers(struct proxy *);
+
+/* As peers_add(), which is not for use on proxy_peers(): one that is added tells it of what clients
+ * have subscribed to before. */
+int proxy_add_peer(struct proxy *, const struct peer_spec *, usec_t now);
 
 /* Source address of in-band datagrams to a peer: the preferred one, else the first service of one
  * host; false when there is none of the peer's family.  The first for who has no proxy yet. */

@@ -23,7 +23,9 @@ route_from_broker(struct proxy *p, const struct mqtt_event *ev, usec_t now)
         return;
     }
     if (ev->type == MQTT_EV_SUBSCRIBE) {
-        peers_subscribe(p->peers, ev->filter, now);
+        if (peers_any(p->peers)) {    /* See proxy_add_peer(). */
+            peers_subscribe(p->peers, ev->filter, now);
+        }
     } else if (ev->type == MQTT_EV_UNSUBSCRIBE) {
         peers_unsubscribe(p->peers, ev->filter, now);
     } else {
@@ -35,6 +37,25 @@ route_from_broker(struct proxy *p, const struct mqtt_event *ev, usec_t now)
 
         peers_publish(p->peers, &publish, now);
     }
+}
+
+/* What nobody is to be told is not remembered for peers, twice 64 bytes and more per filter: the
+ * first peer makes up for it. */
+int
+proxy_add_peer(struct proxy *p, const struct peer_spec *spec, usec_t now)
+{
+    struct subtrie_walk walk = { NULL };
+    struct slice filter;
+
+    if (!p->shutting_down && !peers_any(p->peers)) {
+        while (mqtt_walk_filters(p->mqtt, &walk, &filter)) {
+            if (!is_local(filter)) {
+                peers_subscribe(p->peers, filter, now);
+            }
+        }
+        subtrie_walk_end(&walk);
+    }
+    return peers_add(p->peers, spec, now);
 }
 
 static void

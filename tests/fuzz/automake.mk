@@ -62,3 +62,9 @@ TESTS += tests/fuzz/fuzz-acl
 tests_fuzz_fuzz_acl_SOURCES = tests/fuzz/fuzz-acl.c $(FUZZ_COMMON)
 tests_fuzz_fuzz_acl_LDADD = src/mqtt/libmqtt.a src/topic/libtopic.a src/wire/libwire.a \
 	src/base/libbase.a
+
+check_PROGRAMS += tests/fuzz/fuzz-restore
+TESTS += tests/fuzz/fuzz-restore
+tests_fuzz_fuzz_restore_SOURCES = tests/fuzz/fuzz-restore.c $(FUZZ_COMMON)
+tests_fuzz_fuzz_restore_LDADD = src/mqtt/libmqtt.a src/topic/libtopic.a src/wire/libwire.a \
+	src/base/libbase.a

@@ -140,6 +140,8 @@ drain_events(struct world *w)
         case MQTT_EV_AUTH:
             mp_assert(c->id == e.conn);
             break;
+        case MQTT_EV_AUTH_GONE:
+            break;
         case MQTT_EV_PUBLISH:
             mp_assert(topic_name_is_valid(e.message.topic) && e.message.payload->n_refs);
             break;
@@ -446,6 +448,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     config.max_sessions = choice & 32 ? 2 : 100;
     config.session_expiry_us = 100 * CLOCK_SEC;
     config.asks_auth = choice & 4;
+    config.allow_duplicates = choice & 128;
     config.sys_interval_us = choice & 8 ? 100 * CLOCK_SEC : 0;
     config.username = choice & 64 ? "u" : NULL;
     config.password = choice & 64 ? "p" : NULL;

@@ -22,6 +22,12 @@ tests_unit_test_mqtt_qos_SOURCES = tests/unit/test-mqtt-qos.c \
 	tests/unit/mqtt-script.h tests/unit/tap.h
 tests_unit_test_mqtt_qos_LDADD = $(MQTT_TEST_LIBS)
 
+check_PROGRAMS += tests/unit/test-mqtt-full
+TESTS += tests/unit/test-mqtt-full
+tests_unit_test_mqtt_full_SOURCES = tests/unit/test-mqtt-full.c \
+	tests/unit/mqtt-script.h tests/unit/tap.h
+tests_unit_test_mqtt_full_LDADD = $(MQTT_TEST_LIBS)
+
 check_PROGRAMS += tests/unit/test-mqtt-limits
 TESTS += tests/unit/test-mqtt-limits
 tests_unit_test_mqtt_limits_SOURCES = tests/unit/test-mqtt-limits.c \

@@ -109,6 +109,27 @@ TEST(the_queue_is_limited)
     pass("ends while some wait");
 }
 
+TEST(who_has_left_is_not_judged)
+{
+    struct auth *a = auth_create(4);
+    uint64_t id;
+
+    auth_set_passwords(a, parse(file));
+    for (uint64_t i = 1; i <= 4; i++) {
+        auth_submit(a, i, text("slow"), text("passwd"));
+    }
+    auth_cancel(a, 4);
+    auth_cancel(a, 3);
+    is_int(auth_stats(a)->cancelled, 2, "what waits is taken out");
+    ok(auth_submit(a, 5, text("six"), text("passwd")), "its place is free at once");
+    auth_cancel(a, 77);
+    is_int(auth_stats(a)->cancelled, 2, "what does not wait is nothing");
+    ok(verdict(a, &id) && id == 1 && verdict(a, &id) && id == 2, "the others are judged");
+    ok(verdict(a, &id) && id == 5, "in order, and those that came after as well");
+    is_int(auth_stats(a)->good, 3, "and nothing else");
+    auth_destroy(a);
+}
+
 TEST(new_passwords_while_old_ones_are_judged)
 {
     struct auth *a = auth_create(10);
@@ -130,6 +151,7 @@ main(void)
     RUN(hashes);
     RUN(verdicts_come_back_with_their_number);
     RUN(the_queue_is_limited);
+    RUN(who_has_left_is_not_judged);
     RUN(new_passwords_while_old_ones_are_judged);
     return done_testing();
 }

@@ -8,6 +8,8 @@
 #include "unit/tap.h"
 #include "unit/world.h"
 
+#include <errno.h>
+
 static bool v6;
 
 static const uint8_t connack[] = { 0x20, 2, 0, 0 };
@@ -193,6 +195,75 @@ TEST(client_beyond_the_limit_is_reset)
     world_uninit(&w);
 }
 
+static void
+few_subscriptions(struct proxy_config *config)
+{
+    config->mqtt.max_subscriptions = 1;
+    config->mqtt.asks_auth = true;
+    config->mqtt.anonymous = MQTT_ANONYMOUS_ALLOWED;
+}
+
+static int
+warnings(struct proxy *p, char text[512])
+{
+    int n = 0;
+
+    text[0] = '\0';
+    for (enum proxy_notice level; (level = proxy_next_notice(p, text, 512)); ) {
+        n += level == PROXY_NOTICE_WARN;
+    }
+    return n;
+}
+
+TEST(limits_that_are_met_are_said_now_and_then)
+{
+    char text[512];
+    struct world w;
+
+    world_init(&w, 1, v6, few_subscriptions);
+    struct host *h = client(&w, 0, 1, "greedy");
+
+    host_subscribe(h, "a");
+    is_int(warnings(w.proxy[0], text), 0, "nothing is said within the limits");
+    host_subscribe(h, "b");
+    is_int(warnings(w.proxy[0], text), 1, "one line at the first time");
+    host_subscribe(h, "c");
+    host_subscribe(h, "d");
+    is_int(warnings(w.proxy[0], text), 0, "no line for each");
+    world_pass(&w, 11 * CLOCK_SEC);
+    host_subscribe(h, "e");
+    proxy_run(w.proxy[0], w.now);
+    is_int(mqtt_stats(proxy_mqtt(w.proxy[0]))->limit_subscriptions, 4, "all are counted");
+    while (proxy_next_notice(w.proxy[0], text, sizeof text)) {
+    }
+    ok(strstr(text, "topic filters refused (--max-subscriptions"), "what and which: %s", text);
+    world_uninit(&w);
+}
+
+TEST(password_of_a_client_that_left_is_taken_back)
+{
+    struct mqtt_auth_request request;
+    struct world w;
+    mqtt_id id, gone;
+
+    world_init(&w, 1, v6, few_subscriptions);
+    struct host *h = host_connect(&w, 0, 1);
+    static const uint8_t connect[] = {
+        0x10, 0x13, 0, 4, 'M', 'Q', 'T', 'T', 4, 0xc2, 0, 0, 0, 1, 'c', 0, 1, 'u', 0, 1, 'p',
+    };
+
+    host_open(h);
+    host_send(h, connect, sizeof connect);
+    ok(proxy_next_auth(w.proxy[0], &id, &request), "a password is to be judged");
+    ok(!proxy_next_auth_gone(w.proxy[0], &gone), "and waited for");
+    host_segment(h, TCP_RST, NULL, 0);
+    world_settle(&w);
+    ok(proxy_next_auth_gone(w.proxy[0], &gone) && gone == id, "no more when the client is gone");
+    ok(!proxy_next_auth_gone(w.proxy[0], &gone), "said once");
+    proxy_auth_result(w.proxy[0], id, MQTT_VERDICT_GOOD, w.now);
+    world_uninit(&w);
+}
+
 TEST(other_ports_of_the_address_are_refused)
 {
     struct world w;
@@ -226,6 +297,41 @@ TEST(late_peer_learns_standing_subscriptions)
     host_publish(pub, "topic1", "message1", 8);
     host_got(sub, publish_message1, sizeof publish_message1,
              "the order of starting does not matter");
+    world_uninit(&w);
+}
+
+static void
+without_peers(struct proxy_config *config)
+{
+    config->n_peers = 0;
+}
+
+TEST(first_peer_learns_what_was_subscribed_without_one)
+{
+    struct world w;
+
+    world_init(&w, 2, v6, without_peers);
+    struct host *sub = subscriber(&w, 0, 1, "topic1");
+    struct host *own = subscriber(&w, 0, 2, "$own/#");
+    struct host *pub = client(&w, 1, 1, "pub");
+    static const uint8_t datagram[] = { 0x82, 0x0b, 0, 1, 0, 6, 't', 'o', 'p', 'i', 'c', '1', 0 };
+
+    host_publish(pub, "topic1", "message1", 8);
+    is_int(w.n_log, 0, "without peers nothing crosses");
+    for (int i = 0; i < 2; i++) {
+        struct peer_spec peer = { .addr = w.service[!i], .port = 1883, .via = PEER_INBAND };
+
+        is_int(proxy_add_peer(w.proxy[i], &peer, w.now), 0, "a peer is added");
+        is_int(proxy_add_peer(w.proxy[i], &peer, w.now), EEXIST, "once");
+    }
+    world_pass(&w, CLOCK_SEC);
+    is_int(w.n_log, 1, "it is told one thing");
+    ok(w.log[0].n == sizeof datagram && !memcmp(w.log[0].data, datagram, 2)
+       && !memcmp(w.log[0].data + 4, datagram + 4, sizeof datagram - 4),
+       "the SUBSCRIBE, and not the broker's own topic");
+    host_publish(pub, "topic1", "message1", 8);
+    host_got(sub, publish_message1, sizeof publish_message1, "and messages cross");
+    host_got(own, NULL, 0, "to nobody else");
     world_uninit(&w);
 }
 
@@ -310,8 +416,11 @@ main(void)
         RUN(large_binary_message_crosses_in_fragments);
         RUN(tagged_client_is_answered_with_its_tag);
         RUN(client_beyond_the_limit_is_reset);
+        RUN(limits_that_are_met_are_said_now_and_then);
+        RUN(password_of_a_client_that_left_is_taken_back);
         RUN(other_ports_of_the_address_are_refused);
         RUN(late_peer_learns_standing_subscriptions);
+        RUN(first_peer_learns_what_was_subscribed_without_one);
         RUN(topics_of_the_broker_itself_stay_at_home);
         RUN(peers_by_socket_get_the_same_datagrams);
         RUN(shutdown_closes_clients_and_takes_back_subscriptions);
