@@ -57,6 +57,10 @@ AC_DEFUN([MP_CHECK_OPENVSWITCH],
    LIBS=$mp_save_LIBS
    CPPFLAGS=$mp_save_CPPFLAGS
    OVS_LIBS="$OVS_LIBS -lpthread"
+   # Built anew, the library may need other libraries.
+   AS_IF([test -f "$OVS_PREFIX/lib/libopenvswitch.stamp"],
+     [CONFIG_STATUS_DEPENDENCIES="$OVS_PREFIX/lib/libopenvswitch.stamp"])
+   AC_SUBST([CONFIG_STATUS_DEPENDENCIES])
    AC_SUBST([OVS_PREFIX])
    AC_SUBST([OVS_CFLAGS])
    AC_SUBST([OVS_PRIVATE_CFLAGS])

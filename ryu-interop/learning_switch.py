@@ -7,9 +7,9 @@ to the controller; learned flows at priority 1 matching in_port, eth_dst and eth
 time-outs; LLDP ignored.  Who has RYU may use RYU's own instead.
 
 The environment's LEARNING_SWITCH_STATS names a file that is kept up to date with what was
-punted to this controller, as JSON: {DPID: {"total": N, "kinds": {KIND: N}}}, KIND being "arp",
-"tcp/1883", "udp/1883", "icmp" and so on, after the well-known port of the two.  That is how a
-tester sees whether the proxies' frames came here.
+punted to this controller, as JSON: {DPID: {"total": N, "kinds": {KIND: N}, "macs": [MAC]}}, KIND
+being "arp", "tcp/1883", "udp/1883", "icmp" and so on, after the well-known port of the two.  That
+is how a tester sees whether the proxies' frames came here.
 """
 
 import json
@@ -82,7 +82,7 @@ class LearningSwitch13(App):
         # No buffer: the whole frame comes here and goes back in the packet-out.
         actions = [parser.OFPActionOutput(ofproto.OFPP_CONTROLLER, ofproto.OFPCML_NO_BUFFER)]
         self._add_flow(datapath, 0, parser.OFPMatch(), actions)
-        self.stats.setdefault(datapath.id, {"total": 0, "kinds": {}})
+        self.stats.setdefault(datapath.id, {"total": 0, "kinds": {}, "macs": []})
         self.logger.info("switch %016x connected", datapath.id)
 
     def _add_flow(self, datapath, priority, match, actions):
@@ -115,12 +115,15 @@ class LearningSwitch13(App):
             actions=actions, data=frame))
 
     def _count(self, dpid, frame):
-        count = self.stats.setdefault(dpid, {"total": 0, "kinds": {}})
+        count = self.stats.setdefault(dpid, {"total": 0, "kinds": {}, "macs": []})
         count["total"] += 1
         kind = describe(frame)
         if kind not in count["kinds"] and len(count["kinds"]) >= 100:
             kind = "other"                  # ports are the hosts' choice
         count["kinds"][kind] = count["kinds"].get(kind, 0) + 1
+        for mac in (_mac(frame[:6]), _mac(frame[6:12])):
+            if mac not in count["macs"] and len(count["macs"]) < 100:
+                count["macs"].append(mac)
 
     def _keep_stats(self):
         written = None

@@ -88,6 +88,11 @@ engine_access_run(struct engine *e, usec_t now)
             proxy_auth_result(e->proxy, id, MQTT_VERDICT_BUSY, now);
         }
     }
+    while (proxy_next_auth_gone(e->proxy, &id)) {
+        if (e->auth) {
+            auth_cancel(e->auth, id);
+        }
+    }
 }
 
 char *

@@ -7,6 +7,7 @@ noinst_LIBRARIES += src/engine/libengine.a
 src_engine_libengine_a_CPPFLAGS = $(AM_CPPFLAGS) $(OVS_CFLAGS) $(LIBEVENT_CFLAGS) $(LIBPCAP_CFLAGS)
 src_engine_libengine_a_SOURCES = \
 	src/engine/access.c \
+	src/engine/capture.c \
 	src/engine/engine.c \
 	src/engine/engine.h \
 	src/engine/flows.c \

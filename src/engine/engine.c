@@ -33,33 +33,11 @@ static struct vlog_rate_limit attach_rl = VLOG_RATE_LIMIT_INIT(20, 20);
 
 /* ---- Frames and datagrams in ---- */
 
-static void
-rx_frame(struct engine *e, uint32_t port, const void *frame, size_t n, usec_t now)
+void
+engine_rx_frame(struct engine *e, uint32_t port, const void *frame, size_t n, usec_t now)
 {
     io_trace_frame(e->trace, frame, n);
     proxy_rx_frame(e->proxy, port, frame, n, now);
-}
-
-static void
-pcap_received(void *e, uint32_t port, const void *frame, size_t n, usec_t now)
-{
-    rx_frame(e, port, frame, n, now);
-}
-
-static void
-pcap_lost(void *e_, const char *interface, const char *reason)
-{
-    (void) e_;
-    VLOG_WARN_RL(&attach_rl, "%s: nothing is captured: %s; looking for it", interface, reason);
-}
-
-static void
-pcap_found(void *e_, const char *interface, usec_t now)
-{
-    struct engine *e = e_;
-
-    VLOG_INFO_RL(&attach_rl, "%s: captured again", interface);
-    net_ask_again(proxy_net(e->proxy), now);
 }
 
 static void
@@ -156,7 +134,7 @@ handle_event(struct engine *e, const struct swconn_event *event, usec_t now)
         break;
     case SWCONN_PACKET_IN:
         if (e->settings->openflow) {
-            rx_frame(e, event->pktin.in_port, event->pktin.frame, event->pktin.n, now);
+            engine_rx_frame(e, event->pktin.in_port, event->pktin.frame, event->pktin.n, now);
         }
         break;
     case SWCONN_MESSAGE:
@@ -380,7 +358,8 @@ log_notices(struct engine *e)
     char text[512];
 
     while ((level = proxy_next_notice(e->proxy, text, sizeof text)) != PROXY_NOTICE_NONE) {
-        VLOG_RL(&rl, level == PROXY_NOTICE_WARN ? VLL_WARN : VLL_INFO, "%s", text);
+        VLOG_RL(&rl, level == PROXY_NOTICE_WARN ? VLL_WARN
+                : level == PROXY_NOTICE_DEBUG ? VLL_DBG : VLL_INFO, "%s", text);
     }
     while (e->flowsync && flowsync_next_notice(e->flowsync, text, sizeof text)) {
         VLOG_INFO_RL(&rl, "%s", text);
@@ -477,45 +456,6 @@ open_switch(struct engine *e)
     return error;
 }
 
-static char *
-open_pcap(struct engine *e)
-{
-    const struct settings *s = e->settings;
-    struct io_pcap_service *services = mem_zalloc(s->n_services * sizeof *services);
-    struct io_pcap_filter filter = {
-        .services = services,
-        .n_services = s->n_services,
-        .tcp_port = option_number(e->options, OPTION_tcpport),
-        .udp_port = option_number(e->options, OPTION_udpport),
-    };
-    char *error = NULL;
-
-    for (size_t i = 0; i < s->n_services; i++) {
-        services[i].prefix = s->services[i].prefix;
-        services[i].is_virtual = s->services[i].kind == NET_VIRTUAL;
-    }
-
-    char *text = io_pcap_filter_text(&filter);
-    struct io_pcap_config config = {
-        .interfaces = (const char *const *) s->pcap_ifs,
-        .n_interfaces = s->n_pcap_ifs,
-        .filter = text,
-        .aux = e,
-        .received = pcap_received,
-        .lost = pcap_lost,
-        .found = pcap_found,
-    };
-
-    e->pcap = io_pcap_create(e->loop, &config, &error);
-    free(text);
-    mem_free(services);
-    if (!error && !s->method) {
-        VLOG_WARN("no bridge is given for the guard flows: the kernel of whoever owns a taken "
-                  "address will reset its clients' connections unless something else stops it");
-    }
-    return error;
-}
-
 char *
 engine_open_socket(struct engine *e)
 {
@@ -546,7 +486,7 @@ open_all(struct engine *e)
         e->trace = engine_start_trace(e, trace, &error);
     }
     if (!error && !e->settings->openflow) {
-        error = open_pcap(e);
+        error = engine_open_pcap(e);
     }
     if (!error && e->settings->needs_socket) {
         error = engine_open_socket(e);

@@ -4,6 +4,7 @@
 #ifndef MP_ENGINE_PRIVATE_H
 #define MP_ENGINE_PRIVATE_H 1
 
+#include "ctl/store.h"
 #include "engine/engine.h"
 #include "io/ofstream.h"
 #include "io/pcap_in.h"
@@ -57,7 +58,8 @@ struct engine {
     bool unreachable;                 /* An attempt to reach the switch has failed. */
     char *failure;
 
-    struct ctl_counters counters[7];  /* Of ofp/ and io/. */
+    struct ctl_counters counters[8];  /* Of ofp/, io/, passwords and the store. */
+    struct store_stats store_stats;   /* As last asked for: the writer's thread has its own. */
     struct ctl_view view;
 };
 
@@ -72,7 +74,6 @@ void engine_access_run(struct engine *, usec_t now);        /* Passes on CONNECT
 
 /* store.c */
 struct mqtt_config;
-struct store;
 void engine_store_configure(const struct engine *, struct mqtt_config *);
 char *engine_store_open(struct engine *);                   /* Once there is a proxy. */
 void engine_store_run(struct engine *);                     /* After the proxy, every turn. */
@@ -82,7 +83,11 @@ void engine_store_close(struct engine *);                   /* Writes what is le
 void engine_init_view(struct engine *);
 struct io_trace *engine_start_trace(const struct engine *, const char *file, char **error);
 
+/* capture.c */
+char *engine_open_pcap(struct engine *);        /* NULL, or one sentence to be freed. */
+
 /* engine.c */
+void engine_rx_frame(struct engine *, uint32_t port, const void *, size_t, usec_t now);
 char *engine_open_socket(struct engine *);
 
 #endif

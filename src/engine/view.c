@@ -266,7 +266,19 @@ auth_values(void *e_)
     return e->auth ? auth_stats(e->auth) : NULL;
 }
 
-#define N_GROUPS 7
+static const void *
+store_values(void *e_)
+{
+    struct engine *e = e_;
+
+    if (!e->store) {
+        return NULL;
+    }
+    store_get_stats(e->store, &e->store_stats);
+    return &e->store_stats;
+}
+
+#define N_GROUPS 8
 
 void
 engine_init_view(struct engine *e)
@@ -279,6 +291,7 @@ engine_init_view(struct engine *e)
         { "socket", io_udp_stats_descs, io_udp_n_stats, udp_values },
         { "trace", io_trace_stats_descs, io_trace_n_stats, trace_values },
         { "auth", auth_stats_descs, auth_n_stats, auth_values },
+        { "store", store_stats_descs, store_n_stats, store_values },
     };
 
     _Static_assert(MP_ARRAY_SIZE(e->counters) == N_GROUPS, "one per module of the shell");

@@ -194,6 +194,19 @@ add_intercept(struct build *b, const struct family *f, const char *in_port, cons
     }
 }
 
+/* Fragments of IPv6 but the first have lost their protocol: for Open vSwitch it is that of the
+ * fragment header.  'addresses' begins with a comma. */
+static void
+add_later_fragments(struct build *b, const struct family *f, const char *addresses)
+{
+    char match[200];
+
+    if (f->bit == V6) {
+        put(b, "d", FLOWS_PRIO_SERVICE, FMT(match, "%s%s,nw_proto=44", f->ip, addresses),
+            b->to_us);
+    }
+}
+
 static void
 add_virtual(struct build *b, const struct family *f, const char *addr)
 {
@@ -213,6 +226,7 @@ add_virtual(struct build *b, const struct family *f, const char *addr)
     FMT(match, "%s%s,tp_dst=%u", f->udp, dst, b->cfg->udp_port);
     put(b, "d", FLOWS_PRIO_SERVICE, match, b->to_us);
     put(b, "d", FLOWS_PRIO_SERVICE, FMT(match, "%s%s,ip_frag=yes", f->udp, dst), b->to_us);
+    add_later_fragments(b, f, dst);
     put(b, "g", FLOWS_PRIO_REFUSE, FMT(match, "%s%s", f->ip, dst), limited);
 }
 
@@ -320,6 +334,7 @@ add_peer(struct build *b, const struct flows_peer *p)
         put(b, "d", FLOWS_PRIO_SERVICE, FMT(match, "%s,tp_dst=%u", from, b->cfg->udp_port),
             b->to_us);
         put(b, "d", FLOWS_PRIO_SERVICE, FMT(match, "%s,ip_frag=yes", from), b->to_us);
+        add_later_fragments(b, f, from + strlen(f->udp));
     }
     FMT(match, "%s,%s=%s,%s=%s,%s", f->icmp, f->src, local, f->dst, peer,
         f->bit == V4 ? "icmp_type=3,icmp_code=3" : "icmp_type=1,icmp_code=4");
