@@ -1,7 +1,7 @@
 /* Copyright 2026 The ovs-mqtt-proxy authors.
  * SPDX-License-Identifier: Apache-2.0 */
-/* What the parts of the load generator share: mqtt-load.c makes the load, of load-packets.c's control
- * packets, which load-send.c writes; load-report.c measures and prints.  One thread. */
+/* What the parts of the load generator share: mqtt-load.c makes the load, of load-packets.c's
+ * control packets, which load-send.c writes; load-report.c measures and prints.  One thread. */
 #ifndef MP_BENCH_LOAD_H
 #define MP_BENCH_LOAD_H 1
 

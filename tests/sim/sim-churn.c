@@ -3,8 +3,8 @@
 /* 100,000 clients come to two whole proxies that are peers, subscribe, publish, leave, in three
  * rounds that differ in nothing but the clients' names and addresses.  Some say goodbye, some
  * close, reset, vanish, or never get so far.  Every message comes exactly once, every Will is
- * published; after a round nothing is left of its clients, and the third round leaves no more memory in use
- * than the second did.  Virtual time; a function of nothing.  For a long time see sim-soak.
+ * published; after a round nothing is left of its clients, and the third round leaves no more
+ * memory in use than the second did.  Virtual time; no seed.  For a long time see sim-soak.
  *
  *     sim-churn [CLIENTS_OF_A_ROUND]         (34000; with few, tables have not grown to the end
  *                                            after two rounds)
