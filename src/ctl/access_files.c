@@ -5,9 +5,11 @@
 #include "ctl/access_files.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "ovs-config.h"
 #include "openvswitch/vlog.h"
@@ -44,12 +46,26 @@ read_stream(FILE *stream, const char *file, char **data, size_t *n)
 static char *
 read_file(const char *file, char **data, size_t *n)
 {
-    FILE *stream = fopen(file, "re");
+    /* Not waiting: what is no file (a pipe without a writer) would stop all traffic. */
+    int fd = open(file, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    struct stat st;
+    FILE *stream;
     char *error;
 
+    *data = NULL;
+    if (fd < 0 || fstat(fd, &st)) {
+        error = xasprintf("%s: %s", file, ovs_strerror(errno));
+    } else if (!S_ISREG(st.st_mode)) {
+        error = xasprintf("%s: is no regular file", file);
+    } else {
+        error = NULL;
+    }
+    stream = error ? NULL : fdopen(fd, "r");
     if (!stream) {
-        *data = NULL;
-        return xasprintf("%s: %s", file, ovs_strerror(errno));
+        if (fd >= 0) {
+            close(fd);
+        }
+        return error ? error : xasprintf("%s: %s", file, ovs_strerror(errno));
     }
     error = read_stream(stream, file, data, n);
     fclose(stream);

@@ -295,7 +295,12 @@ judge_connect(struct mqtt_broker *b, uint32_t conn, const struct wire_mqtt_frame
              ? MQTT_REASON_BAD_AUTHENTICATION_METHOD : mqtt_access_connect(b, c, &must_ask);
     if (reason) {
         refuse(b, conn, c->version, reason, now);
-    } else if (mqtt_is_full(b)) {
+    } else if (mqtt_journal_is_full(b)) {
+        /* Each connection may add to what waits for the disk: none while that is too much. */
+        b->stats.journal_full++;
+        refuse(b, conn, c->version, MQTT_REASON_BUSY, now);
+    } else if (mqtt_is_full(b) && !mqtt_session_find(b, c->client_id)) {
+        /* Who has a session may come: it adds little, and only its owner can drain it. */
         b->stats.memory_refused++;
         refuse(b, conn, c->version, MQTT_REASON_QUOTA_EXCEEDED, now);
     } else if (must_ask && progress == PROGRESS_NONE) {

@@ -375,6 +375,13 @@ check_v5(struct mqtt_broker *b, struct mqtt_v5 *v, struct wire_mqtt_publish *p)
     return reason ? reason : mqtt_v5_alias_in(b, v, p);
 }
 
+/* An empty retained message removes one [MQTT-3.3.1-6]. */
+static bool
+frees_memory(const struct wire_mqtt_frame *frame, const struct wire_mqtt_publish *p)
+{
+    return p->retain && !(frame->payload ? frame->payload->size : p->payload.n);
+}
+
 uint8_t
 mqtt_handle_publish(struct mqtt_broker *b, uint32_t conn, const struct wire_mqtt_frame *frame,
                     usec_t now)
@@ -400,7 +407,9 @@ mqtt_handle_publish(struct mqtt_broker *b, uint32_t conn, const struct wire_mqtt
     b->stats.publishes_in++;
     b->stats.publish_bytes_in += frame->payload ? frame->payload->size : p.payload.n;
     s->publishes_in++;
-    if (mqtt_topic_is_reserved(p.topic)) {
+    if (p.qos == 2 && mqtt_inbound_has(s, p.packet_id)) {
+        is_new = false;               /* Taken over before: acknowledged, whatever holds now. */
+    } else if (mqtt_topic_is_reserved(p.topic)) {
         /* Acknowledged and not passed on. */
         ack.reason = MQTT_REASON_NOT_AUTHORIZED;
         is_new = false;
@@ -409,14 +418,12 @@ mqtt_handle_publish(struct mqtt_broker *b, uint32_t conn, const struct wire_mqtt
         b->stats.acl_denied_in++;
         ack.reason = MQTT_REASON_NOT_AUTHORIZED;
         is_new = false;
-    } else if (mqtt_is_full(b)) {
+    } else if (mqtt_is_full(b) && !frees_memory(frame, &p)) {
         b->stats.memory_refused++;
         if (p.qos && !c->v5) {
             return MQTT_REASON_QUOTA_EXCEEDED;      /* It will come again, some time. */
         }
         ack.reason = MQTT_REASON_QUOTA_EXCEEDED;
-        is_new = false;
-    } else if (p.qos == 2 && mqtt_inbound_has(s, p.packet_id)) {
         is_new = false;
     }
     if (is_new) {

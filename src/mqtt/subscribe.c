@@ -33,6 +33,7 @@ struct request {                      /* One filter of a SUBSCRIBE. */
     uint8_t options;
     uint8_t code;                     /* For the SUBACK. */
     bool has_replay;                  /* Retained messages are wanted. */
+    uint32_t n_replayed;              /* For all filters of the packet. */
 };
 
 /* Subscribes to one filter. */
@@ -100,16 +101,17 @@ replay_one(struct mqtt_broker *b, uint32_t session, const struct request *r, str
 
 /* [MQTT-3.8.4-3], [MQTT-3.3.1-8]: what is retained, with RETAIN set. */
 static void
-replay(struct mqtt_broker *b, uint32_t session, const struct request *r, usec_t now)
+replay(struct mqtt_broker *b, uint32_t session, struct request *r, usec_t now)
 {
     struct mqtt_retained_set set = { NULL, 0, 0 };
     struct mqtt_msg *own;
     size_t pos = 0;
 
     mqtt_retained_match(b->retained, r->filter, &set);
-    for (size_t i = 0; i < set.n; i++) {
+    for (size_t i = 0; i < set.n && r->n_replayed < b->config.max_retained; i++) {
         struct mqtt_msg *msg = mqtt_msg_ref(set.msgs[i]);
 
+        r->n_replayed++;
         if (msg->expires_at <= now) {
             mqtt_unretain(b, mqtt_msg_topic(msg));
             b->stats.expired++;
@@ -144,7 +146,9 @@ mqtt_handle_subscribe(struct mqtt_broker *b, uint32_t conn, const struct wire_mq
     wire_mqtt_put_suback(&w, MQTT_SUBACK, c->version, s.packet_id, s.n_filters);
     while (wire_mqtt_next_filter(&s.filters, &r.filter, &r.options)) {
         subscribe(b, c->session, &r);
-        if (r.has_replay) {
+        /* Each retained message once over, for a packet that asks for all of them many times: the
+         * others wait meanwhile. */
+        if (r.has_replay && r.n_replayed < b->config.max_retained) {
             replay(b, c->session, &r, now);
         }
         writer_u8(&w, r.code >= 0x80 && c->version != MQTT_V50 ? MQTT_SUBACK_FAILURE : r.code);

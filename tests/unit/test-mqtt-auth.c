@@ -273,6 +273,7 @@ TEST(the_limit_of_memory)
                  "c1 closes\n"
                  "c2 > CONNECT id=b\n"
                  "c2 < CONNACK 0 0\n"
+                 "c2 > PUBLISH r retain old\n"
                  "c5 > CONNECT v=5 id=e\n"
                  "c5 < CONNACK 0 0 p=" LIMITS "\n");
     for (int i = 0; i < 20; i++) {
@@ -299,6 +300,15 @@ TEST(the_limit_of_memory)
                  "c2 closed\n");
     is_int(mqtt_stats(t.b)->memory_refused, 7, "each is counted");
     ok(bytes(&t) < config.memory_limit + 200000, "and memory does not grow");
+    script_lines(&t,
+                 "c5 > PUBLISH r qos=1 id=9 retain\n"
+                 "c5 < PUBACK id=9\n"
+                 "c3 > CONNECT id=a clean=0\n"
+                 "c3 < CONNACK 1 0\n");
+    is_int(mqtt_stats(t.b)->memory_refused, 7, "what makes room is let in: an empty retained "
+           "message, and who has a queue to drain");
+    conn(&t, "c3")->n_checked = conn(&t, "c3")->n_got;
+    t.n_events_checked = t.n_events;
     script_end(&t);
 }
 
