@@ -75,6 +75,16 @@ reader_u32(struct reader *r)
     return p ? (uint32_t) p[0] << 24 | (uint32_t) p[1] << 16 | (uint32_t) p[2] << 8 | p[3] : 0;
 }
 
+/* Bytes with their number before them, in two bytes; none when cut. */
+static inline struct slice
+reader_counted(struct reader *r)
+{
+    uint16_t n = reader_u16(r);
+    const uint8_t *p = reader_bytes(r, n);
+
+    return (struct slice) { p, p ? n : 0 };
+}
+
 static inline struct writer
 writer_init(void *p, size_t n)
 {

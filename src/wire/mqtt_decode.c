@@ -12,15 +12,6 @@
 #define CONNECT_PASSWORD 0x40
 #define CONNECT_USERNAME 0x80
 
-static struct slice
-read_string(struct reader *r)
-{
-    uint16_t n = reader_u16(r);
-    const uint8_t *p = reader_bytes(r, n);
-
-    return (struct slice) { p, p ? n : 0 };
-}
-
 static bool
 slice_is(struct slice s, const char *text)
 {
@@ -55,7 +46,7 @@ connect_flags_are_valid(uint8_t version, uint8_t flags)
 static enum wire_mqtt_result
 read_protocol(struct reader *r, struct wire_mqtt_connect *c)
 {
-    struct slice name = read_string(r);
+    struct slice name = reader_counted(r);
 
     c->version = reader_u8(r);
     if (r->failed) {
@@ -77,7 +68,7 @@ read_connect_payload(struct reader *r, uint8_t flags, struct wire_mqtt_connect *
 {
     enum wire_mqtt_result result;
 
-    c->client_id = read_string(r);
+    c->client_id = reader_counted(r);
     if (c->has_will) {
         if (c->version == MQTT_V50) {
             result = wire_mqtt_read_props(r, MQTT_PROPS_OF_WILL, &c->will_props);
@@ -85,17 +76,17 @@ read_connect_payload(struct reader *r, uint8_t flags, struct wire_mqtt_connect *
                 return result;
             }
         }
-        c->will_topic = read_string(r);
-        c->will_payload = read_string(r);
+        c->will_topic = reader_counted(r);
+        c->will_payload = reader_counted(r);
     }
     /* 3.1: a flag may announce a name or password that a short remaining length then leaves out. */
     c->has_username = flags & CONNECT_USERNAME && (c->version != MQTT_V31 || reader_left(r));
     if (c->has_username) {
-        c->username = read_string(r);
+        c->username = reader_counted(r);
     }
     c->has_password = flags & CONNECT_PASSWORD && (c->version != MQTT_V31 || reader_left(r));
     if (c->has_password) {
-        c->password = read_string(r);
+        c->password = reader_counted(r);
     }
     return whole(r);
 }
@@ -142,7 +133,7 @@ wire_mqtt_decode_publish(const struct wire_mqtt_frame *frame, uint8_t version,
     p->qos = frame->flags >> MQTT_FLAG_QOS_SHIFT & 3;
     p->retain = frame->flags & MQTT_FLAG_RETAIN;
     p->dup = frame->flags & MQTT_FLAG_DUP;
-    p->topic = read_string(&r);
+    p->topic = reader_counted(&r);
     p->packet_id = p->qos ? reader_u16(&r) : 0;
     if (r.failed) {
         return WIRE_MQTT_MALFORMED;
@@ -209,7 +200,7 @@ wire_mqtt_decode_subscribe(const struct wire_mqtt_frame *frame, uint8_t version,
     }
     s->filters = (struct slice) { r.p, (uint32_t) reader_left(&r) };
     while (reader_left(&r) && !r.failed) {
-        read_string(&r);
+        reader_counted(&r);
         if (has_options) {
             uint8_t options = reader_u8(&r);
 
@@ -238,7 +229,7 @@ wire_mqtt_next_filter(struct slice *filters, struct slice *filter, uint8_t *opti
     if (!filters->n) {
         return false;
     }
-    *filter = read_string(&r);
+    *filter = reader_counted(&r);
     if (options) {
         *options = reader_u8(&r);
     }

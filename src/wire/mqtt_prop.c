@@ -57,15 +57,6 @@ wire_mqtt_varint_size(uint32_t value)
     return value < 0x80 ? 1 : value < 0x4000 ? 2 : value < 0x200000 ? 3 : 4;
 }
 
-static struct slice
-read_string(struct reader *r)
-{
-    uint16_t n = reader_u16(r);
-    const uint8_t *p = reader_bytes(r, n);
-
-    return (struct slice) { p, p ? n : 0 };
-}
-
 /* False: no such property, or cut. */
 static bool
 read_prop(struct reader *r, struct wire_mqtt_prop *prop)
@@ -86,10 +77,10 @@ read_prop(struct reader *r, struct wire_mqtt_prop *prop)
     case MQTT_PROP_U32: prop->number = reader_u32(r); break;
     case MQTT_PROP_VARINT: prop->number = wire_mqtt_read_varint(r); break;
     case MQTT_PROP_STRING:
-    case MQTT_PROP_BINARY: prop->value = read_string(r); break;
+    case MQTT_PROP_BINARY: prop->value = reader_counted(r); break;
     case MQTT_PROP_PAIR:
-        prop->value = read_string(r);
-        prop->pair_value = read_string(r);
+        prop->value = reader_counted(r);
+        prop->pair_value = reader_counted(r);
         break;
     }
     prop->raw = (struct slice) { start, (uint32_t) (r->p - start) };
