@@ -159,7 +159,8 @@ static struct grid *
 show_peers(struct ctl_view *v)
 {
     struct grid *g = grid_create("peer,via,dialect,state,heard,filters,queued,datagrams in,"
-                                 "datagrams out,publishes in,publishes out,dropped");
+                                 "datagrams out,publishes in,publishes out,dropped,under way,"
+                                 "sent again");
     struct peer_info info;
     usec_t now = v->now(v->aux);
     uint32_t pos = 0;
@@ -168,7 +169,8 @@ show_peers(struct ctl_view *v)
         put_endpoint(g, &info.spec.addr, info.spec.port);
         grid_text(g, "%s%s", info.spec.via == PEER_SOCKET ? "socket" : "inband",
                   info.spec.bcast ? ",bcast" : "");
-        grid_text(g, "%s", info.spec.strict ? "prototype,strict" : "prototype");
+        grid_text(g, "%s", info.spec.strict ? "prototype,strict"
+                  : info.is_reliable ? "reliable" : "prototype");
         /* A peer without subscribers has nothing to say: that says nothing of its health. */
         grid_text(g, "%s", info.up ? "up" : info.last_heard_at < 0 ? "unknown" : "idle");
         grid_seconds(g, info.last_heard_at < 0 ? -1 : now - info.last_heard_at);
@@ -179,6 +181,8 @@ show_peers(struct ctl_view *v)
         grid_int(g, info.publishes_in);
         grid_int(g, info.publishes_out);
         grid_int(g, info.dropped);
+        grid_int(g, info.stream.n_out);
+        grid_int(g, info.stream.n_sent_again);
     }
     return g;
 }

@@ -9,7 +9,13 @@ src_peer_libpeer_a_SOURCES = \
 	src/peer/codec.h \
 	src/peer/hear.c \
 	src/peer/peer.h \
+	src/peer/pdu.c \
+	src/peer/pdu.h \
 	src/peer/peers.c \
 	src/peer/private.h \
+	src/peer/recvstream.c \
+	src/peer/recvstream.h \
 	src/peer/ring.c \
+	src/peer/sendstream.c \
+	src/peer/sendstream.h \
 	src/peer/tell.c

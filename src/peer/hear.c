@@ -29,6 +29,15 @@ find_peer(struct peers *ps, const struct ip_addr *addr, uint16_t port, enum peer
 }
 
 static void
+begin_stream(const struct peers *ps, struct peer *p)
+{
+    if (!p->out) {
+        p->out = sendstream_create(ps->epoch);
+    }
+    p->is_reliable = true;
+}
+
+static void
 subscribe(struct peers *ps, struct peer *p, const struct peer_packet *pkt, struct slice filter,
           usec_t now)
 {
@@ -39,7 +48,9 @@ subscribe(struct peers *ps, struct peer *p, const struct peer_packet *pkt, struc
     if (e) {
         p->n_repeated += p->n_repeated < REPEATS;
         p->filters[e->value].at = now;
-        p->unpacks |= pkt->packet_id == PEER_UNPACKS_ID && !p->spec.strict;
+        if (pkt->packet_id == PEER_RELIABLE_ID && !p->spec.strict) {
+            begin_stream(ps, p);
+        }
         return;
     }
     if (p->n_filters >= max || p->filter_bytes + filter.n > (size_t) max * MEAN_FILTER_LEN) {
@@ -185,6 +196,21 @@ hear_filters(struct peers *ps, struct peer *p, const struct peer_packet *pkt, us
     }
 }
 
+/* 'hold' is what 'pkt' borrows from. */
+static void
+deliver(struct peers *ps, struct peer *p, const struct peer_packet *pkt, struct mbuf *hold)
+{
+    struct peer_event event = {
+        .type = PEER_EV_PUBLISH,
+        .peer = p->id,
+        .publish = { pkt->topic, pkt->payload, pkt->retain },
+    };
+
+    peers_put_event(ps, &event, mbuf_ref(hold));
+    ps->stats.publishes_in++;
+    p->publishes_in++;
+}
+
 /* Delivers the PUBLISH at the start of the datagram and the whole ones that follow it (the
  * prototype sends what its client had in one segment).  Returns how many bytes they take. */
 static uint32_t
@@ -195,15 +221,7 @@ hear_publishes(struct peers *ps, struct peer *p, struct slice datagram)
     struct peer_packet pkt;
 
     while (read_packet(ps, rest, &pkt) == PEER_OK && pkt.type == PEER_PKT_PUBLISH) {
-        struct peer_event event = {
-            .type = PEER_EV_PUBLISH,
-            .peer = p->id,
-            .publish = { pkt.topic, pkt.payload, pkt.retain },
-        };
-
-        peers_put_event(ps, &event, mbuf_ref(copy));
-        ps->stats.publishes_in++;
-        p->publishes_in++;
+        deliver(ps, p, &pkt, copy);
         rest = (struct slice) { rest.p + pkt.size, rest.n - pkt.size };
     }
     mbuf_unref(copy);
@@ -219,9 +237,83 @@ hear_life(struct peers *ps, struct peer *p, usec_t now)
     p->up = true;
     p->last_heard_at = now;
     if (!was_up) {
-        p->unpacks = false;
+        peers_end_stream(ps, p);
         peers_put_event(ps, &(struct peer_event) { .type = PEER_EV_UP, .peer = p->id }, NULL);
         peers_begin_refresh(ps, p, now);
+    }
+}
+
+/* Delivers the PUBLISHes that the stream now has whole. */
+static void
+hear_stream(struct peers *ps, struct peer *p)
+{
+    struct slice bytes;
+    struct mbuf *hold;
+
+    while (recvstream_next_bytes(p->in, &bytes, &hold)) {
+        struct slice rest = bytes;
+        struct peer_packet pkt;
+        enum peer_verdict verdict;
+
+        while ((verdict = read_packet(ps, rest, &pkt)) == PEER_OK && pkt.type == PEER_PKT_PUBLISH) {
+            deliver(ps, p, &pkt, hold);
+            rest = (struct slice) { rest.p + pkt.size, rest.n - pkt.size };
+        }
+        if (verdict == PEER_BAD_SHORT) {
+            recvstream_used(p->in, bytes.n - rest.n);
+        } else {
+            count_refused(ps, verdict == PEER_OK ? PEER_BAD_TYPE : verdict, rest);
+            recvstream_skip(p->in);
+        }
+    }
+}
+
+static void
+hear_data(struct peers *ps, struct peer *p, const struct peer_pdu *pdu, usec_t now)
+{
+    struct recvstream_result result;
+
+    if (!p->in) {
+        p->in = recvstream_create(ps->config.max_queued_bytes);
+    }
+    result = recvstream_input(p->in, pdu, now);
+    ps->stats.data_missed += result.n_skipped;
+    switch (result.verdict) {
+    case RECVSTREAM_NEW:
+        hear_stream(ps, p);
+        break;
+    case RECVSTREAM_EARLY:
+        ps->stats.data_early++;
+        break;
+    case RECVSTREAM_DUPLICATE:
+        ps->stats.data_duplicate++;
+        break;
+    case RECVSTREAM_TOO_EARLY:
+    case RECVSTREAM_STALE:
+        ps->stats.data_refused++;
+        break;
+    }
+}
+
+/* A datagram of the reliable dialect: whoever sends DATA may do so without having been asked, and an
+ * ACK is for a stream of ours. */
+static void
+hear_pdu(struct peers *ps, struct peer *p, struct slice datagram, usec_t now)
+{
+    struct peer_pdu pdu;
+
+    if (!peer_pdu_parse(datagram, &pdu)) {
+        ps->stats.malformed++;
+        return;
+    }
+    if (pdu.type == PEER_PDU_DATA) {
+        hear_life(ps, p, now);
+        hear_data(ps, p, &pdu, now);
+    } else if (p->out && sendstream_ack(p->out, &pdu, now)) {
+        hear_life(ps, p, now);
+        p->is_stalled = false;
+    } else {
+        ps->stats.unexpected++;
     }
 }
 
@@ -239,6 +331,10 @@ peers_input(struct peers *ps, const struct ip_addr *src, uint16_t src_port, enum
     ps->stats.datagrams_in++;
     ps->stats.bytes_in += datagram.n;
     p->datagrams_in++;
+    if (peer_is_pdu(datagram) && !p->spec.strict) {
+        hear_pdu(ps, p, datagram, now);
+        return;
+    }
 
     enum peer_verdict verdict = read_packet(ps, datagram, &pkt);
 

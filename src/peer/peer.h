@@ -1,7 +1,9 @@
 /* Copyright 2026 The ovs-mqtt-proxy authors.
  * SPDX-License-Identifier: Apache-2.0 */
 /* peer: the proxies (or SDN applications) that we exchange SUBSCRIBE, UNSUBSCRIBE and PUBLISH with,
- * in the prototype's dialect: plain MQTT control packets, one per datagram, over UDP.
+ * over UDP.  Two dialects: the prototype's, plain MQTT control packets, one per datagram; and, for
+ * PUBLISHes among proxies of ours, a reliable one (pdu.h) that is numbered, acknowledged and held
+ * back when the path or the peer cannot take more.
  *
  * Pure: datagrams, local changes and the time in; datagrams and deliveries out.  Keeps what we
  * want from peers (filters with a local subscriber) and what each peer wants from us.  A PUBLISH that
@@ -16,6 +18,7 @@
 #include "base/mbuf.h"
 #include "base/siphash.h"
 #include "base/stats.h"
+#include "peer/sendstream.h"
 
 #define PEER_MAX_DATAGRAM 65507       /* Largest UDP payload over IPv4. */
 
@@ -64,6 +67,13 @@ void peer_config_default(struct peer_config *);
     X(publishes_out, "PUBLISHes sent, per peer")                                \
     X(too_big, "PUBLISHes beyond one datagram, not sent")                       \
     X(not_utf8, "PUBLISHes not sent to a strict peer: payload is not UTF-8")    \
+    X(stale, "PUBLISHes dropped because a peer did not answer for long")        \
+    X(data_sent_again, "DATA datagrams sent again")                             \
+    X(data_given_up, "DATA datagrams given up: no answer")                      \
+    X(data_early, "DATA datagrams from peers that came out of order")           \
+    X(data_duplicate, "DATA datagrams from peers that came twice")              \
+    X(data_missed, "DATA datagrams that a peer gave up and that never came")    \
+    X(data_refused, "DATA datagrams of another epoch, or too far out of order") \
     X(filter_limit, "filters refused at the limit per peer")                    \
     X(queue_full, "datagrams dropped at the limit of a peer's queue")
 STATS_DECLARE(peer, PEER_STATS)
@@ -84,13 +94,15 @@ void peers_subscribe(struct peers *, struct slice filter, usec_t now);
 void peers_unsubscribe(struct peers *, struct slice filter, usec_t now);
 void peers_unsubscribe_all(struct peers *, usec_t now);
 
-/* A local client published: queues one datagram for each peer with a matching filter. */
+/* A local client published: queued for each peer with a matching filter.  True: more waits for one
+ * of them than should, so the client should be held back until peers_is_congested() says no. */
 struct peer_publish {
     struct slice topic;
     struct slice payload;
     bool retain;
 };
-void peers_publish(struct peers *, const struct peer_publish *, usec_t now);
+bool peers_publish(struct peers *, const struct peer_publish *, usec_t now);
+bool peers_is_congested(const struct peers *);
 
 /* A datagram arrived.  Borrowed during the call. */
 void peers_input(struct peers *, const struct ip_addr *src, uint16_t src_port, enum peer_via,
@@ -115,7 +127,7 @@ struct peer_datagram {
     struct mbuf *payload;             /* The receiver of the struct owns one reference. */
 };
 bool peers_next_datagram(struct peers *, usec_t now, struct peer_datagram *);
-/* Whether every peer was sent all that is for it. */
+/* Whether every peer was sent all that is for it, and has it where that can be known. */
 bool peers_is_idle(const struct peers *);
 
 void peers_run(struct peers *, usec_t now);
@@ -129,6 +141,8 @@ struct peer_info {
     uint32_t n_filters;               /* That it wants from us. */
     uint32_t queued_bytes;
     uint64_t datagrams_in, datagrams_out, publishes_in, publishes_out, dropped;
+    bool is_reliable;                 /* The dialect; then... */
+    struct sendstream_info stream;    /* ...our stream to it. */
 };
 bool peers_walk(const struct peers *, uint32_t *pos, struct peer_info *);
 /* Filters that peer 'id' wants: 'pos' starts at 0; the slice is valid until a change. */

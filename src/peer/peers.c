@@ -36,6 +36,7 @@ peers_create(const struct peer_config *config, usec_t now)
     ps->config = *config;
     ps->config.max_peers = MP_MIN(config->max_peers, PEERS_LIMIT);
     prng_init(&ps->prng, config->seed);
+    ps->epoch = (uint32_t) prng_u64(&ps->prng);
     ps->remote = subtrie_create(&config->key);
     ps->local = subtrie_create(&config->key);
     slab_init(&ps->wants, sizeof(struct want), 0);
@@ -47,6 +48,8 @@ peer_destroy(struct peers *ps, struct peer *p)
 {
     peers_forget_filters(ps, p);
     peers_forget_queues(ps, p);
+    sendstream_destroy(p->out);
+    recvstream_destroy(p->in);
     ps->slots[p->id - 1] = NULL;
     ps->n_peers--;
     mem_free(p);
@@ -159,6 +162,38 @@ peers_next_event(struct peers *ps, struct peer_event *event)
     return true;
 }
 
+/* When something is to be done about a stream that is not answered. */
+static usec_t
+stream_deadline(const struct peer *p)
+{
+    usec_t since;
+
+    if (!p->is_reliable) {
+        return CLOCK_NEVER;
+    }
+    since = sendstream_silent_since(p->out);
+    if (since != CLOCK_NEVER) {
+        since += p->is_stalled ? GONE_US : STALLED_US;
+    }
+    return clock_min(since, sendstream_deadline(p->out));
+}
+
+static void
+run_stream(struct peers *ps, struct peer *p, usec_t now)
+{
+    usec_t since = sendstream_silent_since(p->out);
+
+    sendstream_run(p->out, now);
+    if (since == CLOCK_NEVER || now - since < STALLED_US) {
+        return;
+    }
+    p->is_stalled = true;
+    p->is_congested = false;
+    if (now - since >= GONE_US) {
+        peers_end_stream(ps, p);
+    }
+}
+
 void
 peers_run(struct peers *ps, usec_t now)
 {
@@ -173,6 +208,9 @@ peers_run(struct peers *ps, usec_t now)
         }
         if (now >= p->expire_at) {
             peers_step_expiry(ps, p, now);
+        }
+        if (now >= stream_deadline(p)) {
+            run_stream(ps, p, now);
         }
         if (p->up && now - p->last_heard_at >= ps->config.silent_us) {
             p->up = false;
@@ -196,6 +234,7 @@ peers_deadline(const struct peers *ps)
                 deadline = clock_min(deadline, p->last_heard_at + ps->config.silent_us);
             }
             deadline = clock_min(deadline, peers_send_at(p));
+            deadline = clock_min(deadline, stream_deadline(p));
         }
     }
     return deadline;
@@ -220,7 +259,11 @@ peers_walk(const struct peers *ps, uint32_t *pos, struct peer_info *info)
                 .publishes_in = p->publishes_in,
                 .publishes_out = p->publishes_out,
                 .dropped = p->dropped,
+                .is_reliable = p->is_reliable,
             };
+            if (p->out) {
+                sendstream_info(p->out, &info->stream);
+            }
             return true;
         }
     }

@@ -1,7 +1,8 @@
 /* Copyright 2026 The ovs-mqtt-proxy authors.
  * SPDX-License-Identifier: Apache-2.0 */
 /* What the files of peer/ share: the object, and the calls between its three parts: the table of
- * peers with its clockwork (peers.c), what we tell them (tell.c), what they tell us (hear.c).
+ * peers with its clockwork (peers.c), what we tell them (tell.c), what they tell us (hear.c).  The
+ * two halves of the reliable dialect (sendstream.h, recvstream.h) know none of this.
  * Nobody outside peer/ includes this. */
 #ifndef MP_PEER_PRIVATE_H
 #define MP_PEER_PRIVATE_H 1
@@ -10,12 +11,19 @@
 #include "base/slab.h"
 #include "peer/codec.h"
 #include "peer/peer.h"
+#include "peer/recvstream.h"
+#include "peer/sendstream.h"
 #include "topic/subtrie.h"
 
-/* Packet identifier of a repeated SUBSCRIBE, by which a proxy of ours tells another one that it takes
- * several PUBLISHes in a datagram.  The prototype, which would lose all but the first, never repeats
- * one, and does not look at the identifier. */
-#define PEER_UNPACKS_ID 0x4d50
+/* Packet identifier of a repeated SUBSCRIBE, by which a proxy of ours tells another one that it
+ * understands the reliable dialect.  The prototype, which would not know what to do with it, never
+ * repeats one, and does not look at the identifier. */
+#define PEER_RELIABLE_ID 0x4d50
+
+/* A peer that leaves DATA without any answer for so long does not hold back publishers any more... */
+#define STALLED_US CLOCK_SEC
+/* ...and after this it is spoken to as if it had never been heard; what waited for it is stale. */
+#define GONE_US (10 * CLOCK_SEC)
 
 #define PEERS_LIMIT 256               /* Whatever the configuration says: bitmaps, linear scans. */
 
@@ -55,7 +63,9 @@ struct peer {
     struct peer_spec spec;
     uint32_t id;                      /* Slot + 1. */
     bool up;
-    bool unpacks;                     /* Takes several PUBLISHes in a datagram: it said so. */
+    bool is_reliable;                 /* Understands the reliable dialect: it said so. */
+    bool is_stalled;                  /* Has not answered for STALLED_US. */
+    bool is_congested;                /* More waits for it than should. */
     bool publish_first;               /* Whose turn it is, if both queues hold something. */
     usec_t last_heard_at;             /* -1: never. */
     usec_t send_at;                   /* No datagram before. */
@@ -64,7 +74,10 @@ struct peer {
     usec_t refresh_start_at;          /* When the next repetition is to begin. */
     struct ring control;              /* Wants (index << 1 | reason): told as they are when sent. */
     struct ring publishes;            /* struct mbuf *. */
-    uint32_t queued_bytes;
+    uint32_t queued_bytes;            /* Of 'publishes'. */
+    uint32_t head_off;                /* So much of the first of them was sent already. */
+    struct sendstream *out;           /* Reliable dialect; NULL before its first use... */
+    struct recvstream *in;            /* ...likewise. */
     usec_t burst_at;                  /* When the present burst of 'control' began... */
     uint32_t n_burst;                 /* ...and how many of it have left. */
     struct heard *filters;            /* That it wants; a subtrie value is a position in this. */
@@ -89,7 +102,8 @@ struct peers {
     uint32_t n_slots;                 /* One more than the last slot in use. */
     uint32_t n_peers;
     uint32_t turn;                    /* Slot that may send next. */
-    uint32_t n_queued;                /* Datagrams in all queues. */
+    uint32_t n_queued;                /* Items in all queues. */
+    uint32_t epoch;                   /* Of our streams: another one at each start. */
 
     struct subtrie *remote;           /* What peers want: subscriber is the id. */
     struct subtrie_set set;
@@ -109,6 +123,7 @@ void peers_put_event(struct peers *, const struct peer_event *, struct mbuf *hol
 void peers_begin_refresh(struct peers *, struct peer *, usec_t now);
 void peers_step_refresh(struct peers *, struct peer *, usec_t now);
 void peers_forget_queues(struct peers *, struct peer *);
+void peers_end_stream(struct peers *, struct peer *);       /* Until it says again that it can. */
 usec_t peers_send_at(const struct peer *);          /* When its next datagram may leave. */
 void peers_free_wants(struct peers *);
 

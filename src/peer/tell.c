@@ -4,7 +4,8 @@
  * filters of which it has to be told, each once, and only when the datagram leaves is it decided
  * whether it says SUBSCRIBE or UNSUBSCRIBE.  So a client that flaps cannot fill the queue of a slow
  * peer, and nothing stale is ever sent.  PUBLISHes are messages: one body, shared by the peers that
- * want it, in a queue with a limit in bytes.  One thread. */
+ * want it, in a queue with a limit in bytes; they leave as they are, or as the bodies of DATA for a
+ * peer that understands those.  One thread. */
 #include "peer/private.h"
 
 #include <string.h>
@@ -21,6 +22,10 @@
 /* UDP payloads that an Ethernet frame of 1500 bytes holds. */
 #define MAX_WHOLE_V4 1472
 #define MAX_WHOLE_V6 1452
+
+/* Bytes that wait for a peer beyond which those who publish are held back, until half of that is
+ * gone: some milliseconds of a busy path. */
+#define CONGESTED_BYTES 65536u
 
 enum control_reason { CONTROL_CHANGED, CONTROL_REPEATED };
 
@@ -95,13 +100,34 @@ control_at(const struct peer *p)
     return p->n_burst < CONTROL_BURST ? p->send_at : MP_MAX(p->send_at, p->burst_at + CONTROL_STEP_US);
 }
 
+/* The body of the next DATA. */
+static uint32_t
+data_size(const struct peer *p)
+{
+    uint32_t whole = addr_is_v4(&p->spec.addr) ? MAX_WHOLE_V4 : MAX_WHOLE_V6;
+
+    return MP_MIN(whole - PEER_PDU_DATA_SIZE, p->queued_bytes - p->head_off);
+}
+
+static bool
+may_publish(const struct peer *p)
+{
+    if (!p->is_reliable) {
+        return p->publishes.n;
+    }
+    return sendstream_has_lost(p->out)
+           || (p->publishes.n && sendstream_may_send(p->out, data_size(p)));
+}
+
 usec_t
 peers_send_at(const struct peer *p)
 {
-    if (p->publishes.n) {
-        return p->send_at;
+    usec_t at = p->control.n ? control_at(p) : CLOCK_NEVER;
+
+    if (may_publish(p)) {
+        at = clock_min(at, p->send_at);
     }
-    return p->control.n ? control_at(p) : CLOCK_NEVER;
+    return p->in ? clock_min(at, recvstream_ack_at(p->in)) : at;
 }
 
 static void
@@ -169,7 +195,9 @@ publish_take(struct peers *ps, struct peer *p)
     struct mbuf *m = (struct mbuf *) ring_take(&p->publishes);
 
     p->queued_bytes -= m->size;
+    p->head_off = 0;
     ps->n_queued--;
+    p->is_congested = p->is_congested && p->queued_bytes > CONGESTED_BYTES / 2;
     return m;
 }
 
@@ -186,6 +214,20 @@ peers_forget_queues(struct peers *ps, struct peer *p)
     }
     ring_uninit(&p->control);
     ring_uninit(&p->publishes);
+}
+
+void
+peers_end_stream(struct peers *ps, struct peer *p)
+{
+    if (p->is_reliable) {
+        ps->stats.data_given_up += sendstream_abandon(p->out);
+        while (p->publishes.n) {
+            mbuf_unref(publish_take(ps, p));
+            p->dropped++;
+            ps->stats.stale++;
+        }
+    }
+    p->is_reliable = p->is_stalled = p->is_congested = false;
 }
 
 static void
@@ -303,35 +345,61 @@ payload_is_utf8(struct slice s)
     return true;
 }
 
-static bool
-may_be_sent(struct peers *ps, struct peer *p, const struct peer_publish *pub, size_t size)
+enum obstacle { OBSTACLE_NONE, OBSTACLE_NOT_UTF8, OBSTACLE_TOO_BIG, OBSTACLE_FULL };
+
+static enum obstacle
+obstacle_to(const struct peers *ps, const struct peer *p, const struct peer_publish *pub, size_t size)
 {
+    uint32_t max = ps->config.max_queued_bytes;
+
     if (p->spec.strict && !payload_is_utf8(pub->payload)) {
-        ps->stats.not_utf8++;         /* It would kill the prototype's only thread. */
-    } else if (size > ps->config.max_queued_bytes
-               || p->queued_bytes > ps->config.max_queued_bytes - size) {
-        ps->stats.queue_full++;
-    } else {
-        return true;
+        return OBSTACLE_NOT_UTF8;     /* It would kill the prototype's only thread. */
+    } else if (size > PEER_MAX_DATAGRAM && !p->is_reliable) {
+        return OBSTACLE_TOO_BIG;
     }
-    p->dropped++;
-    return false;
+    return size > max || p->queued_bytes > max - size ? OBSTACLE_FULL : OBSTACLE_NONE;
 }
 
-void
+static void
+queue_publish(struct peers *ps, struct peer *p, struct mbuf *m)
+{
+    ring_put(&p->publishes, (uintptr_t) mbuf_ref(m));
+    p->queued_bytes += m->size;
+    ps->n_queued++;
+    p->is_congested |= p->is_reliable && !p->is_stalled && p->queued_bytes > CONGESTED_BYTES;
+}
+
+/* What could not be queued for a peer, or for several. */
+static void
+count_obstacle(struct peers *ps, struct peer *p, enum obstacle obstacle, bool *said_too_big)
+{
+    switch (obstacle) {
+    case OBSTACLE_NONE:
+        return;
+    case OBSTACLE_NOT_UTF8:
+        ps->stats.not_utf8++;
+        break;
+    case OBSTACLE_TOO_BIG:
+        ps->stats.too_big += !*said_too_big;
+        *said_too_big = true;
+        break;
+    case OBSTACLE_FULL:
+        ps->stats.queue_full++;
+        break;
+    }
+    p->dropped++;
+}
+
+bool
 peers_publish(struct peers *ps, const struct peer_publish *pub, usec_t now)
 {
     uint64_t done[PEERS_LIMIT / 64] = { 0 };
     size_t size = peer_publish_size(pub);
+    bool is_congested = false, is_too_big = false;
     struct mbuf *m = NULL;
 
     (void) now;
     subtrie_match(ps->remote, pub->topic, &ps->set);
-    if (ps->set.n && size > PEER_MAX_DATAGRAM) {
-        ps->stats.too_big++;
-        peers_put_event(ps, &(struct peer_event) { .type = PEER_EV_TOO_BIG, .size = size }, NULL);
-        return;
-    }
     for (size_t i = 0; i < ps->set.n; i++) {
         uint32_t slot = ps->set.entries[i].subscriber - 1;
         struct peer *p = ps->slots[slot];
@@ -341,16 +409,21 @@ peers_publish(struct peers *ps, const struct peer_publish *pub, usec_t now)
             continue;                 /* Several of its filters match: once is enough. */
         }
         done[slot / 64] |= bit;
-        if (may_be_sent(ps, p, pub, size)) {
-            if (!m) {
-                m = peer_build_publish(pub);
-            }
-            ring_put(&p->publishes, (uintptr_t) mbuf_ref(m));
-            p->queued_bytes += m->size;
-            ps->n_queued++;
+
+        enum obstacle obstacle = obstacle_to(ps, p, pub, size);
+
+        count_obstacle(ps, p, obstacle, &is_too_big);
+        if (obstacle == OBSTACLE_NONE) {
+            m = m ? m : peer_build_publish(pub);
+            queue_publish(ps, p, m);
+            is_congested |= p->is_congested;
         }
     }
+    if (is_too_big) {
+        peers_put_event(ps, &(struct peer_event) { .type = PEER_EV_TOO_BIG, .size = size }, NULL);
+    }
     mbuf_unref(m);
+    return is_congested;
 }
 
 static struct mbuf *
@@ -363,7 +436,7 @@ take_control(struct peers *ps, struct peer *p)
     struct mbuf *m;
 
     if (reason == CONTROL_REPEATED && !p->spec.strict) {
-        f.packet_id = PEER_UNPACKS_ID;
+        f.packet_id = PEER_RELIABLE_ID;
     }
 
     if (w->wanted) {
@@ -377,38 +450,48 @@ take_control(struct peers *ps, struct peer *p)
     return m;
 }
 
-/* One PUBLISH, or for a peer that takes them as many of those that wait as a frame holds: the path
- * between two edges costs the same for a small datagram as for a full one.  Nothing waits for more. */
+/* A datagram of the reliable dialect, full of what waits: the path between two edges costs the same
+ * for a small datagram as for a full one.  Nothing waits for more. */
 static struct mbuf *
-take_publishes(struct peers *ps, struct peer *p)
+take_data(struct peers *ps, struct peer *p, usec_t now)
 {
-    uint32_t limit = addr_is_v4(&p->spec.addr) ? MAX_WHOLE_V4 : MAX_WHOLE_V6;
-    uint32_t n = 1, size = ((struct mbuf *) ring_at(&p->publishes, 0))->size;
-    struct mbuf *packed;
+    struct peer_pdu pdu = { .start = PEER_PDU_NO_START };
+    struct mbuf *m = sendstream_send_again(p->out, now);
 
-    while (p->unpacks && n < p->publishes.n) {
-        uint32_t more = ((struct mbuf *) ring_at(&p->publishes, n))->size;
+    if (m) {
+        ps->stats.data_sent_again++;
+        return m;
+    }
+    m = mbuf_create(PEER_PDU_DATA_SIZE + data_size(p));
+    for (uint32_t at = PEER_PDU_DATA_SIZE; at < m->size; ) {
+        const struct mbuf *head = (struct mbuf *) ring_at(&p->publishes, 0);
+        uint32_t n = MP_MIN(head->size - p->head_off, m->size - at);
 
-        if (more > limit || size > limit - more) {
-            break;
+        if (!p->head_off && pdu.start == PEER_PDU_NO_START) {
+            pdu.start = (uint16_t) (at - PEER_PDU_DATA_SIZE);
         }
-        size += more;
-        n++;
+        memcpy(m->data + at, head->data + p->head_off, n);
+        at += n;
+        p->head_off += n;
+        if (p->head_off == head->size) {
+            mbuf_unref(publish_take(ps, p));
+            ps->stats.publishes_out++;
+            p->publishes_out++;
+        }
     }
-    ps->stats.publishes_out += n;
-    p->publishes_out += n;
-    if (n == 1) {
-        return publish_take(ps, p);
-    }
-    packed = mbuf_create(size);
-    for (size = 0; n; n--) {
-        struct mbuf *m = publish_take(ps, p);
+    sendstream_send(p->out, m, &pdu, now);
+    return m;
+}
 
-        memcpy(packed->data + size, m->data, m->size);
-        size += m->size;
-        mbuf_unref(m);
+static struct mbuf *
+take_publish(struct peers *ps, struct peer *p, usec_t now)
+{
+    if (p->is_reliable) {
+        return take_data(ps, p, now);
     }
-    return packed;
+    ps->stats.publishes_out++;
+    p->publishes_out++;
+    return publish_take(ps, p);
 }
 
 /* The next datagram to 'p', which has one.  The two queues take turns, so that neither a long list
@@ -419,8 +502,10 @@ take_datagram(struct peers *ps, struct peer *p, usec_t now)
     bool may_control = p->control.n && now >= control_at(p);
     struct mbuf *m;
 
-    if (p->publishes.n && (p->publish_first || !may_control)) {
-        m = take_publishes(ps, p);
+    if (p->in && now >= recvstream_ack_at(p->in)) {
+        m = recvstream_build_ack(p->in);
+    } else if (may_publish(p) && (p->publish_first || !may_control)) {
+        m = take_publish(ps, p, now);
         p->publish_first = false;
     } else {
         m = take_control(ps, p);
@@ -436,13 +521,31 @@ take_datagram(struct peers *ps, struct peer *p, usec_t now)
 bool
 peers_is_idle(const struct peers *ps)
 {
+    for (uint32_t i = 0; i < ps->n_slots; i++) {
+        const struct peer *p = ps->slots[i];
+
+        if (p && p->out && sendstream_silent_since(p->out) != CLOCK_NEVER) {
+            return false;
+        }
+    }
     return !ps->n_queued;
+}
+
+bool
+peers_is_congested(const struct peers *ps)
+{
+    for (uint32_t i = 0; i < ps->n_slots; i++) {
+        if (ps->slots[i] && ps->slots[i]->is_congested) {
+            return true;
+        }
+    }
+    return false;
 }
 
 bool
 peers_next_datagram(struct peers *ps, usec_t now, struct peer_datagram *d)
 {
-    for (uint32_t i = 0; ps->n_queued && i < ps->n_slots; i++) {
+    for (uint32_t i = 0; i < ps->n_slots; i++) {
         uint32_t slot = (ps->turn + i) % ps->n_slots;
         struct peer *p = ps->slots[slot];
 

@@ -10,7 +10,8 @@
  *                                              others  -> route.c
  *
  * Back-pressure: broker output moves into a TCP send queue only while that has room; what a slow
- * subscriber does not take stays in its session's queue, where the limits are.
+ * subscriber does not take stays in its session's queue, where the limits are.  What a peer does not
+ * take stays in the peer's queue, and whoever fills that finds its window closed.
  *
  * Either side may end first.  'mqtt' is zeroed as soon as the broker was told, and the client is
  * freed at TCP's CLOSED event and nowhere else. */
@@ -152,6 +153,37 @@ auth_put(struct auth_queue *q, mqtt_id id)
     q->ids[q->n++] = id;
 }
 
+/* The window opens for what the broker is done with, unless it was for a peer that cannot take more:
+ * then what the client may still send would be lost, or fill our memory. */
+static void
+credit(struct proxy *p, const struct client *c, const struct mqtt_event *ev)
+{
+    struct credit_queue *q = &p->credits;
+
+    if (ev->conn != p->crowding || !peers_is_congested(p->peers)) {
+        utcp_credit(p->utcp, c->tcp, ev->n);
+    } else if (q->n && q->held[q->n - 1].conn == c->tcp) {
+        q->held[q->n - 1].n += ev->n;
+    } else {
+        q->held = mem_grow(q->held, &q->allocated, q->n + 1, sizeof *q->held);
+        q->held[q->n++] = (struct held_credit) { c->tcp, ev->n };
+        p->stats.held_for_peers++;
+    }
+}
+
+void
+client_release_credits(struct proxy *p)
+{
+    struct credit_queue *q = &p->credits;
+
+    if (q->n && !peers_is_congested(p->peers)) {
+        for (size_t i = 0; i < q->n; i++) {
+            utcp_credit(p->utcp, q->held[i].conn, q->held[i].n);
+        }
+        q->n = 0;
+    }
+}
+
 static void
 mqtt_event(struct proxy *p, const struct mqtt_event *ev, usec_t now)
 {
@@ -172,7 +204,7 @@ mqtt_event(struct proxy *p, const struct mqtt_event *ev, usec_t now)
     switch (ev->type) {
     case MQTT_EV_CREDIT:
         if (current) {
-            utcp_credit(p->utcp, c->tcp, ev->n);
+            credit(p, c, ev);
         }
         break;
     case MQTT_EV_CLOSE:

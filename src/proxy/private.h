@@ -41,6 +41,15 @@ struct auth_queue {                   /* CONNECTs to be judged, or judged no mor
     size_t n, next, allocated;
 };
 
+struct held_credit {                  /* Window that is not opened while a peer is congested. */
+    utcp_id conn;
+    uint32_t n;
+};
+struct credit_queue {
+    struct held_credit *held;
+    size_t n, allocated;
+};
+
 struct proxy {
     struct net *net;
     struct utcp *utcp;
@@ -53,6 +62,8 @@ struct proxy {
     struct ip_addr peer_address;
     struct socket_queue socket_queue;
     struct auth_queue auth_queue, auth_gone;
+    struct credit_queue credits;
+    mqtt_id crowding;                 /* Whose last PUBLISH was for a peer that is congested. */
     struct notices notices;
     struct limit_watch limits[PROXY_N_LIMITS];
     struct proxy_stats stats;
@@ -65,6 +76,8 @@ struct proxy {
 void client_drain(struct proxy *, usec_t now);
 /* Moves output of the broker into TCP send queues. */
 void client_pump_ready(struct proxy *, usec_t now);
+/* Opens windows again that were kept closed for peers, if those are no longer congested. */
+void client_release_credits(struct proxy *);
 
 /* route.c */
 void route_from_broker(struct proxy *, const struct mqtt_event *, usec_t now);

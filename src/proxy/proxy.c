@@ -85,6 +85,7 @@ proxy_destroy(struct proxy *p)
     mem_free(p->socket_queue.d);
     mem_free(p->auth_queue.ids);
     mem_free(p->auth_gone.ids);
+    mem_free(p->credits.held);
     peers_destroy(p->peers);
     mqtt_destroy(p->mqtt);
     utcp_destroy(p->utcp);
@@ -201,6 +202,7 @@ proxy_run(struct proxy *p, usec_t now)
     client_pump_ready(p, now);
     client_drain(p, now);             /* Output that was taken may let held publishers go on. */
     route_to_network(p, now);
+    client_release_credits(p);
     limits_watch(p, now);
 }
 

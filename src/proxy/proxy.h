@@ -91,6 +91,7 @@ bool proxy_peer_source(const struct proxy *, const struct ip_addr *peer, struct 
     X(clients_refused, "clients refused by the broker's limit")                         \
     X(no_peer_source, "datagrams not sent for want of a source address")                \
     X(local_topics, "PUBLISHes of peers to a broker's own topics ($...), ignored")      \
+    X(held_for_peers, "times a publisher was held back for a peer that cannot take more")   \
     X(rx_datagrams, "datagrams from the peer socket")
 STATS_DECLARE(proxy, PROXY_STATS)
 const struct proxy_stats *proxy_stats(const struct proxy *);

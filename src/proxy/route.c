@@ -35,7 +35,9 @@ route_from_broker(struct proxy *p, const struct mqtt_event *ev, usec_t now)
             .retain = ev->message.retain,
         };
 
-        peers_publish(p->peers, &publish, now);
+        if (peers_publish(p->peers, &publish, now)) {
+            p->crowding = ev->conn;
+        }
     }
 }
 

@@ -115,7 +115,9 @@ struct utcp_conn {
     uint32_t wnd_hold_ms;             /* No growth before. */
     uint32_t wnd_small_us;            /* CONN_SMALL since. */
     uint8_t wnd_fill;                 /* One bit per recent segment: 1 when well filled. */
-    uint8_t wnd_backoff;              /* Falls to the floor: doubles the time to the next growth. */
+    uint8_t wnd_backoff : 4;          /* Falls to the floor: doubles the time to the next growth. */
+    uint8_t wnd_far : 3;              /* Exponent of the part of the window that is charged. */
+    uint8_t wnd_tail : 1;             /* The last segment was the rest after a well filled one. */
     uint8_t challenge_n;              /* Challenge ACKs in the second... */
     uint8_t challenge_s;              /* ...whose number ends in this byte. */
 };
@@ -227,7 +229,7 @@ struct utcp {
     uint32_t *dead;                   /* Connections to be freed. */
     size_t dead_size, n_dead;
     uint64_t queued;                  /* Octets in all send queues. */
-    uint64_t promised;                /* Window above the floor, all grown connections. */
+    uint64_t promised;                /* Charged to rcv_budget by all grown connections. */
     uint32_t n_grown, n_busy;
     uint32_t n_live;                  /* Connections not dead. */
     uint32_t cookies_since_ms;        /* Last cookie sent... */
@@ -315,6 +317,8 @@ void utcp_rcv_fill_sack(const struct utcp *, const struct utcp_conn *, struct wi
 /* rcvwnd.c */
 uint32_t utcp_rcvwnd_floor(const struct utcp *, const struct utcp_conn *);
 void utcp_rcvwnd_init(struct utcp *, struct utcp_conn *);
+void utcp_rcvwnd_echo(const struct utcp *, struct utcp_conn *, uint32_t ts_ecr);
+uint32_t utcp_rcvwnd_charge(const struct utcp *, const struct utcp_conn *);
 void utcp_rcvwnd_arrived(struct utcp *, struct utcp_conn *, uint32_t seq, uint32_t len);
 uint16_t utcp_rcvwnd_offer(struct utcp *, struct utcp_conn *);  /* Moves rcv_adv; window field. */
 bool utcp_rcvwnd_wants_update(const struct utcp *, const struct utcp_conn *);
@@ -377,6 +381,19 @@ static inline uint16_t
 utcp_max_mss(const struct utcp *u, bool is_v6)
 {
     return (uint16_t) (u->cfg.mtu - (is_v6 ? 60 : 40));
+}
+
+/* The MSS that we announce (MUST-67).  With a scaled window it is such that a whole segment is a whole
+ * number of the window's units, if that costs little: the rest of a window, and be it four octets,
+ * makes a segment of its own otherwise. */
+static inline uint16_t
+utcp_our_mss(const struct utcp *u, bool is_v6, bool has_ts, bool has_wscale)
+{
+    uint16_t mss = utcp_max_mss(u, is_v6);
+    uint32_t payload = mss - (has_ts ? 12u : 0u);
+    uint32_t rest = has_wscale ? payload & ((1u << u->rcv_wscale) - 1) : 0;
+
+    return (uint16_t) (rest * 16 <= payload ? mss - rest : mss);
 }
 
 static inline uint32_t

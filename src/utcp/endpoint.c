@@ -27,9 +27,9 @@ utcp_config_default(struct utcp_config *cfg)
         .max_half_open = 4096,
         .mtu = 1500,
         .ttl = 64,
-        .rcv_wnd_max = 128 * 1024,
+        .rcv_wnd_max = UINT16_MAX << 3,
         .rcv_wnd_initial = 2 * 1460,
-        .rcv_budget = 128 * 1024,     /* A switch's packet socket holds 92 full frames. */
+        .rcv_budget = 96 * 1024,      /* A switch's packet socket holds 92 full frames. */
         .snd_buf_max = 256 * 1024,
         .rto_min_us = 200 * CLOCK_MSEC,
         .r2_us = 120 * CLOCK_SEC,

@@ -215,6 +215,10 @@ utcp_conn_input(struct utcp *u, struct utcp_conn *c, const struct wire_tcp *seg,
         return UTCP_ACCEPTED;
     }
 
+    if (c->flags & CONN_TS) {
+        utcp_rcvwnd_echo(u, c, seg->opts.ts_ecr);
+    }
+
     uint32_t rcv_nxt = c->rcv_nxt;
     struct utcp_text text = {
         .seq = seg->seq,

@@ -83,7 +83,8 @@ send_syn_ack(struct utcp *u, const struct utcp_tuple *t, const struct utcp_path 
     s->tcp.wnd = (uint16_t) MP_MIN(u->cfg.rcv_wnd_initial, (uint32_t) UINT16_MAX);
     s->tcp.opts = (struct wire_tcp_opts) {
         .has_mss = true,              /* MUST-14. */
-        .mss = utcp_max_mss(u, !addr_is_v4(&t->remote)),
+        .mss = utcp_our_mss(u, !addr_is_v4(&t->remote), info->opts & HALF_TS,
+                            info->opts & HALF_WSCALE),
         .has_ts = info->opts & HALF_TS,
         .ts_val = ts_val,
         .ts_ecr = info->ts_recent,

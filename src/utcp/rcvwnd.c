@@ -16,7 +16,13 @@
  *     without waiting for anything else than our ACK, with segments that were mostly well filled.
  *     It falls as soon as they are mostly small, and then waits twice as long as the last time
  *     before it grows again, unless growing was right for long; also after a second without data.
- *     All windows above the floor share a budget, of which none gets more than an equal part.
+ *     It ends where the path cannot be what limits the peer: at NEAR_BYTES for one across a switch,
+ *     at as much more as the path is longer for one farther away.
+ *
+ * All windows above the floor share a budget, which is what a switch can hold at once, and none gets
+ * more than an equal part.  Of a window on a long path only a part arrives while the switch takes what
+ * came before, and the budget is charged with that part only.  So that it is true after the window
+ * stood still as well, the edge moves by no more than NEAR_BYTES at once.
  *
  * The target never takes back what was promised (RFC 9293 SHLD-14): the right edge stands still
  * until RCV.NXT has caught up.  Bytes delivered and not yet credited count as window in use: that
@@ -37,12 +43,18 @@
 #define ROUND_SLACK_US 4000           /* Turns of both loops: not waiting for the application. */
 #define SMALL_US (30 * CLOCK_MSEC)      /* So long it keeps one segment at least. */
 #define CROWD 6                       /* Busy peers that are many. */
+#define NEAR_US 2000                  /* Shorter paths are alike: what is there is a busy switch. */
+#define NEAR_BYTES 32768u             /* Larger windows gain nothing across one (measured). */
+#define MAX_FAR 255u                  /* A path of half a second. */
 
 /* The largest payload that we let the peer send. */
 static uint32_t
 rcv_mss(const struct utcp *u, const struct utcp_conn *c)
 {
-    return utcp_max_mss(u, utcp_ends_is_v6(&c->ends)) - (c->flags & CONN_TS ? 12u : 0u);
+    bool has_ts = c->flags & CONN_TS;
+
+    return utcp_our_mss(u, utcp_ends_is_v6(&c->ends), has_ts, c->rcv_wscale)
+           - (has_ts ? 12u : 0u);
 }
 
 /* What counts as a full segment of this peer's.  Its own path may carry less than ours: it is taken
@@ -78,10 +90,24 @@ utcp_rcvwnd_init(struct utcp *u, struct utcp_conn *c)
     c->wnd_fill = FILL_NEUTRAL;
 }
 
+/* How many times the window of a near peer this one needs. */
+static uint32_t
+far_times(const struct utcp_conn *c)
+{
+    return MP_MIN(1 + c->min_rtt_us / NEAR_US, MAX_FAR);
+}
+
 static bool
 is_crowded(const struct utcp *u)
 {
     return u->n_busy >= CROWD;
+}
+
+/* What the budget is charged for a window. */
+uint32_t
+utcp_rcvwnd_charge(const struct utcp *u, const struct utcp_conn *c)
+{
+    return c->flags & CONN_GROWN ? (c->wnd_target - utcp_rcvwnd_floor(u, c)) >> c->wnd_far : 0;
 }
 
 /* Down to the floor. */
@@ -91,7 +117,7 @@ reset(struct utcp *u, struct utcp_conn *c)
     uint32_t floor = utcp_rcvwnd_floor(u, c);
 
     if (c->flags & CONN_GROWN) {
-        u->promised -= c->wnd_target - floor;
+        u->promised -= utcp_rcvwnd_charge(u, c);
         u->n_grown--;
         c->flags &= ~CONN_GROWN;
         c->wnd_target = floor;
@@ -111,18 +137,27 @@ utcp_rcvwnd_idle(struct utcp *u, struct utcp_conn *c)
     }
 }
 
-/* What the budget leaves for a connection: an equal part, and no more than is there. */
+/* The power of two, by its exponent, of which one part arrives at once. */
+static uint8_t
+far_shift(const struct utcp_conn *c)
+{
+    return (uint8_t) (31 - __builtin_clz(far_times(c)));
+}
+
+/* The largest target there may be: what the path can use, and what the budget leaves, which is an
+ * equal part and no more than is there.  But a little for who comes late, or nobody would learn that
+ * the others' parts are too large. */
 static uint32_t
 fair_target(const struct utcp *u, const struct utcp_conn *c, uint32_t floor)
 {
     bool grown = c->flags & CONN_GROWN;
-    uint64_t own = grown ? c->wnd_target - floor : 0;
+    uint64_t others = u->promised - utcp_rcvwnd_charge(u, c);
     uint64_t part = u->cfg.rcv_budget / (u->n_grown + !grown);
-    uint64_t left = u->cfg.rcv_budget > u->promised - own
-                    ? u->cfg.rcv_budget - (u->promised - own) : 0;
-    uint64_t target = floor + MP_MIN(part, left);
+    uint64_t left = u->cfg.rcv_budget > others ? u->cfg.rcv_budget - others : 0;
+    uint64_t target = floor + (MP_MIN(part, MP_MAX(left, part / 8)) << far_shift(c));
+    uint64_t useful = (uint64_t) NEAR_BYTES * far_times(c);
 
-    return (uint32_t) MP_MIN(target, (uint64_t) max_window(u, c));
+    return (uint32_t) MP_MIN(MP_MIN(target, useful), (uint64_t) max_window(u, c));
 }
 
 static void
@@ -134,14 +169,14 @@ set_target(struct utcp *u, struct utcp_conn *c, uint32_t target)
         reset(u, c);
         return;
     }
-    if (c->flags & CONN_GROWN) {
-        u->promised -= c->wnd_target - floor;
-    } else {
+    u->promised -= utcp_rcvwnd_charge(u, c);
+    if (!(c->flags & CONN_GROWN)) {
         u->n_grown++;
         c->flags |= CONN_GROWN;
     }
     c->wnd_target = target;
-    u->promised += target - floor;
+    c->wnd_far = far_shift(c);
+    u->promised += utcp_rcvwnd_charge(u, c);
     utcp_timer_update(u, c);          /* Returns to the floor when idle. */
 }
 
@@ -200,6 +235,32 @@ target_now(const struct utcp *u, const struct utcp_conn *c)
     return is_one ? MP_MIN(c->wnd_target, rcv_mss(u, c)) : c->wnd_target;
 }
 
+/* A segment with text echoes our timestamp 'ts_ecr': whoever only receives learns in this way how
+ * long the path is.  The clocks' ticks, and what the peer waited, make it look longer at most. */
+void
+utcp_rcvwnd_echo(const struct utcp *u, struct utcp_conn *c, uint32_t ts_ecr)
+{
+    uint32_t ms = utcp_ts_now(u, c) - ts_ecr;
+
+    if (ms < 60000 && (ms + 1) * 1000 < c->min_rtt_us) {
+        c->min_rtt_us = (ms + 1) * 1000;
+    }
+}
+
+/* Remembers how well a segment was filled; how many of the last ones were.  One that follows a well
+ * filled one is the rest of what that began, or of the window, and says nothing. */
+static unsigned int
+note_fill(const struct utcp *u, struct utcp_conn *c, uint32_t len)
+{
+    bool is_filled = len * 100 >= full_segment(u, c) * FILLED_PERCENT;
+
+    c->wnd_tail = !is_filled && c->wnd_fill & 1 && !c->wnd_tail;
+    if (!c->wnd_tail) {
+        c->wnd_fill = (uint8_t) (c->wnd_fill << 1 | is_filled);
+    }
+    return (unsigned int) __builtin_popcount(c->wnd_fill);
+}
+
 /* A segment with 'len' octets has come, in order or not. */
 void
 utcp_rcvwnd_arrived(struct utcp *u, struct utcp_conn *c, uint32_t seq, uint32_t len)
@@ -209,11 +270,7 @@ utcp_rcvwnd_arrived(struct utcp *u, struct utcp_conn *c, uint32_t seq, uint32_t 
     }
 
     uint32_t slack = MP_MIN(rcv_mss(u, c), target_now(u, c) / 2);
-    bool is_filled = len * 100 >= full_segment(u, c) * FILLED_PERCENT;
-
-    c->wnd_fill = (uint8_t) (c->wnd_fill << 1 | is_filled);
-
-    unsigned int n_filled = (unsigned int) __builtin_popcount(c->wnd_fill);
+    unsigned int n_filled = note_fill(u, c, len);
 
     if (n_filled <= FILL_FALL) {
         fall(u, c);
@@ -235,8 +292,9 @@ static uint32_t
 wanted_edge(const struct utcp_conn *c, uint32_t target)
 {
     uint32_t free_bytes = target > c->uncredited ? target - c->uncredited : 0;
+    uint32_t edge = seq_max(c->rcv_nxt + free_bytes, c->rcv_adv);
 
-    return seq_max(c->rcv_nxt + free_bytes, c->rcv_adv);
+    return edge - c->rcv_adv > NEAR_BYTES ? c->rcv_adv + NEAR_BYTES : edge;
 }
 
 /* MUST-39: the edge moves by a segment or half of the window at least.  Or, where that would leave

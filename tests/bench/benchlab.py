@@ -132,13 +132,15 @@ def pubsub(network, options, addresses, pids, seconds):
 
 class TwoEdges:
     """The tree s1, s2, s3; publishers on h3, subscribers on h2, or on h5 at the publishers' own
-    edge.  Two daemons that own virtual addresses at s2 and s3; two mosquittos on h1 and h4, behind
+    edge, or publishers on h6, a path of 20 ms away from s3.  Two daemons that own virtual addresses at s2 and s3; two mosquittos on h1 and h4, behind
     the same switches, bridged; a third on h4 that is not."""
 
     def __init__(self, network, daemon_options=()):
         self.lab = network
         self.h1, self.h2, self.h3, self.h4 = network.tree()
         self.h5 = network.host("h5", "s3", "192.168.1.105/24", "00:00:00:00:00:05")
+        self.h6 = network.host("h6", "s3", "192.168.1.106/24", "00:00:00:00:00:06",
+                               relay=["--delay=10"])
         for bridge in ("s2", "s3"):
             network.run([os.path.join(lab.TOP, "ovs-flows", "setup-bridge"), bridge])
         switches_forward(network)
@@ -160,20 +162,29 @@ class TwoEdges:
 
     def across(self, system, *options, seconds):
         """Publishers on h3, subscribers on h2: the figures of one run of mqtt-load."""
+        return self._across(system, self.h3, options, seconds)
+
+    def slow(self, system, *options, seconds):
+        """The same with publishers on h6."""
+        return self._across(system, self.h6, options, seconds)
+
+    def _across(self, system, publishers, options, seconds):
+        hosts = (publishers, self.h2)
         if system == DAEMON:
-            return self._load(self.daemons, self.h2, (EDGE3, EDGE2), options, seconds)
-        return self._load(self.rivals, self.h2, (self.h4.ip, self.h1.ip), options, seconds)
+            return self._load(self.daemons, hosts, (EDGE3, EDGE2), options, seconds)
+        return self._load(self.rivals, hosts, (self.h4.ip, self.h1.ip), options, seconds)
 
     def within(self, system, *options, seconds):
         """Publishers on h3, subscribers on h5, one broker."""
+        hosts = (self.h3, self.h5)
         if system == DAEMON:
-            return self._load(self.daemons[1:], self.h5, (EDGE3, EDGE3), options, seconds)
-        return self._load([self.alone], self.h5, (self.h4.ip, self.h4.ip),
+            return self._load(self.daemons[1:], hosts, (EDGE3, EDGE3), options, seconds)
+        return self._load([self.alone], hosts, (self.h4.ip, self.h4.ip),
                           ("-p", LONELY_PORT) + options, seconds)
 
-    def _load(self, brokers, subscribers, addresses, options, seconds):
+    def _load(self, brokers, hosts, addresses, options, seconds):
         pids = {"vswitchd": self.lab.ovs.vswitchd.pid, "edge3": brokers[-1].pid}
         if len(brokers) > 1:
             pids["edge2"] = brokers[0].pid
-        return pubsub(self.lab, ("-P", self.h3.ns, "-S", subscribers.ns, *options), addresses,
-                      pids, seconds)
+        return pubsub(self.lab, ("-P", hosts[0].ns, "-S", hosts[1].ns, *options), addresses, pids,
+                      seconds)

@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "fuzz/fuzz.h"
 #include "peer/codec.h"
+#include "peer/pdu.h"
 #include "peer/peer.h"
 #include "topic/topic.h"
 
@@ -52,10 +53,15 @@ drain(struct world *w)
         struct slice bytes = { d.payload->data, d.payload->size };
         uint8_t n = d.to.addr.b[15];
         struct peer_packet pkt;
+        struct peer_pdu pdu;
 
-        mp_assert(peer_packet_parse(bytes, &pkt) == PEER_OK);
-        mp_assert(bytes.n - pkt.size == (pkt.type == PEER_PKT_UNSUBSCRIBE));
-        w->n_publishes += pkt.type == PEER_PKT_PUBLISH;
+        if (peer_is_pdu(bytes)) {
+            mp_assert(peer_pdu_parse(bytes, &pdu) && !d.to.strict && bytes.n <= 1472);
+        } else {
+            mp_assert(peer_packet_parse(bytes, &pkt) == PEER_OK);
+            mp_assert(bytes.n - pkt.size == (pkt.type == PEER_PKT_UNSUBSCRIBE));
+            w->n_publishes += pkt.type == PEER_PKT_PUBLISH;
+        }
         if (d.to.strict) {
             mp_assert(w->sent_at[n] < 0 || w->now - w->sent_at[n] >= 150 * CLOCK_MSEC);
             w->sent_at[n] = w->now;

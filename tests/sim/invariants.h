@@ -116,7 +116,7 @@ invariant_conn(const struct utcp *u, const struct utcp_conn *c, struct invariant
     INVARIANT(c->timer == TIMER_NONE || wheel_is_armed(&u->wheel, c->idx));
     if (c->flags & CONN_GROWN) {
         sum->n_grown++;
-        sum->promised += c->wnd_target - utcp_rcvwnd_floor(u, c);
+        sum->promised += utcp_rcvwnd_charge(u, c);
     }
     sum->n_busy += !!(c->flags & CONN_BUSY);
     sum->n_ready += !!(c->flags & CONN_READY);

@@ -14,3 +14,9 @@ TESTS += tests/unit/test-peer-vectors
 tests_unit_test_peer_vectors_SOURCES = tests/unit/test-peer-vectors.c tests/unit/tap.h
 tests_unit_test_peer_vectors_LDADD = src/peer/libpeer.a src/topic/libtopic.a src/wire/libwire.a \
 	src/base/libbase.a
+
+check_PROGRAMS += tests/unit/test-peer-stream
+TESTS += tests/unit/test-peer-stream
+tests_unit_test_peer_stream_SOURCES = tests/unit/test-peer-stream.c tests/unit/tap.h
+tests_unit_test_peer_stream_LDADD = src/peer/libpeer.a src/topic/libtopic.a src/wire/libwire.a \
+	src/base/libbase.a

@@ -14,7 +14,7 @@
 #define SEC CLOCK_SEC
 
 static const char sub_topic1[] = "\x82\x0b\0\1\0\6topic1\0";
-/* As a proxy of ours repeats it: "I take several PUBLISHes in a datagram". */
+/* As a proxy of ours repeats it: "I understand the reliable dialect". */
 static const char rep_topic1[] = "\x82\x0bMP\0\6topic1\0";
 static const char unsub_topic1[] = "\xb0\x0a\0\1\0\6topic1\0";
 static const char pub_topic1[] = "\x30\x10\0\6topic1message1";
@@ -483,40 +483,6 @@ TEST(filters_that_are_no_longer_repeated_expire)
     peers_destroy(ps);
 }
 
-TEST(publishes_are_packed_for_who_takes_them)
-{
-    static const char three[] = "\x30\x04\0\1t1" "\x30\x04\0\1t2" "\x30\x04\0\1t3";
-    static uint8_t large[1450];
-    struct peers *ps = setup();
-
-    add(ps, "10.0.0.1", 0);
-    input(ps, "10.0.0.1", BYTES("\x82\x06\0\1\0\1t\0"), 0);
-    publish(ps, "t", BYTES("1"), 0);
-    publish(ps, "t", BYTES("2"), 0);
-    is_int(drain(ps, 0), 2, "one PUBLISH a datagram, as the prototype has it");
-    input(ps, "10.0.0.1", BYTES("\x82\x06MP\0\1t\0"), 0);
-    publish(ps, "t", BYTES("1"), 0);
-    publish(ps, "t", BYTES("2"), 0);
-    publish(ps, "t", BYTES("3"), 0);
-    expect(ps, "10.0.0.1", BYTES(three), 0);
-    expect_silence(ps, 0, "all three in one datagram for a peer that said so");
-    publish(ps, "t", (struct slice) { large, sizeof large }, 0);
-    publish(ps, "t", BYTES("2"), 0);
-    publish(ps, "t", (struct slice) { large, sizeof large }, 0);
-    is_int(drain(ps, 0), 2, "never more than a frame holds");
-    is_int(peers_stats(ps)->publishes_out, 8, "each is counted");
-    peers_destroy(ps);
-
-    ps = setup();
-    add_strict(ps, "10.0.0.1", 0);
-    input(ps, "10.0.0.1", BYTES("\x82\x06\0\1\0\1t\0"), 0);
-    input(ps, "10.0.0.1", BYTES("\x82\x06MP\0\1t\0"), 0);
-    publish(ps, "t", BYTES("1"), 0);
-    publish(ps, "t", BYTES("2"), 0);
-    expect(ps, "10.0.0.1", BYTES("\x30\x04\0\1t1"), 0);
-    peers_destroy(ps);
-}
-
 TEST(strict_peers_get_what_the_prototype_can_bear)
 {
     struct peers *ps = setup();
@@ -812,7 +778,6 @@ main(void)
     RUN(the_order_of_starting_does_not_matter);
     RUN(a_burst_of_filters_does_not_overrun_the_switch);
     RUN(filters_that_are_no_longer_repeated_expire);
-    RUN(publishes_are_packed_for_who_takes_them);
     RUN(strict_peers_get_what_the_prototype_can_bear);
     RUN(a_flapping_client_cannot_fill_a_slow_peer_s_queue);
     RUN(limits);

@@ -161,6 +161,39 @@ TEST(large_binary_message_crosses_in_fragments)
     world_uninit(&w);
 }
 
+TEST(publishers_wait_for_a_peer_that_cannot_take_more)
+{
+    enum { N = 60 };
+    static uint8_t payload[4001];
+    size_t size = v6 ? 4000 : 4001;
+    struct peer_info info;
+    struct world w;
+    uint32_t pos = 0;
+
+    world_init(&w, 2, v6, NULL);
+    struct host *sub = subscriber(&w, 0, 1, "big/#");
+    struct host *pub = client(&w, 1, 1, "pub");
+    struct host *other = client(&w, 1, 2, "other");
+
+    world_pass(&w, 50 * CLOCK_SEC);
+    w.cut = true;
+    for (int i = 0; i < N; i++) {
+        host_publish(pub, "big/one", payload, size);
+    }
+    ok(peers_walk(proxy_peers(w.proxy[1]), &pos, &info) && info.is_reliable
+       && info.queued_bytes > 65536 && info.queued_bytes < 2 * 65536,
+       "so much waits for the peer (%u)", info.queued_bytes);
+    ok(pub->n_tx > 50000 && proxy_stats(w.proxy[1])->held_for_peers > 0,
+       "the rest with its publisher, whose window is closed (%zu)", pub->n_tx);
+    host_publish(other, "elsewhere", payload, size);
+    is_int(other->n_tx, 0, "who publishes what no peer wants goes on");
+    w.cut = false;
+    world_pass(&w, 900 * CLOCK_MSEC);
+    is_int(sub->n_rx - sub->n_taken, N * (size + 3 + 9), "once it answers, all of it arrives");
+    is_int(pub->n_tx, 0, "and the window is open again");
+    world_uninit(&w);
+}
+
 TEST(tagged_client_is_answered_with_its_tag)
 {
     struct world w;
@@ -414,6 +447,7 @@ main(void)
         RUN(unsubscribe_after_reset_and_after_keep_alive);
         RUN(will_is_published_when_a_client_vanishes);
         RUN(large_binary_message_crosses_in_fragments);
+        RUN(publishers_wait_for_a_peer_that_cannot_take_more);
         RUN(tagged_client_is_answered_with_its_tag);
         RUN(client_beyond_the_limit_is_reset);
         RUN(limits_that_are_met_are_said_now_and_then);

@@ -366,14 +366,15 @@ TEST(receive_window)
            "! open\n"
            "! data 10\n"
            "credit 10\n"
-           "> A 1 ack 11 win 31250\n"
+           "# It opens by 32 kB at a time.\n"
+           "> A 1 ack 11 win 6144\n"
            "# Theirs is scaled by two: 20 octets.\n"
            "send 100\n"
            "> A 1:20\n"
            ">.\n");
     script("a shift above 14 means 14 (RFC 7323 2.3)",
            "< S 0 mss 1000 ws 200\n"
-           "> SA 0 ack 1 ws 2\n"
+           "> SA 0 ack 1 ws 3\n"
            "< A 1 ack 1 win 1\n"
            "! open\n"
            "send 100\n"

@@ -502,7 +502,8 @@ TEST(window_steering)
     w = publish(u, &p[0], 85, 2000, &now);
     ok(w <= 2 * 1460, "small segments: the window stays at two segments (%u)", w);
     w = publish(u, &p[1], 1448, 400, &now);
-    ok(w > 60000, "full segments that use up the window: it grows (%u)", w);
+    ok(w > 30000 && w <= 32768 + 1448, "full segments that use up the window: it grows to what gains "
+       "something across a switch (%u)", w);
     w = publish(u, &p[1], 85, 2000, &now);
     ok(w <= 2 * 1460, "it returns to the floor when they get small (%u)", w);
     w = publish(u, &p[2], 1100, 400, &now);
@@ -523,8 +524,90 @@ TEST(window_steering)
         now += 100000;
         utcp_run(u, now);
     }
-    w = publish(u, &p[5], 1448, 2, &now);
-    ok(w <= 2 * 2920, "after a second without data it starts from the floor (%u)", w);
+    w = publish(u, &p[5], 1448, 6, &now);
+    ok(w <= 2 * 2920, "after a second without data it starts from the floor, once what stood open is "
+       "used (%u)", w);
+    utcp_destroy(u);
+}
+
+/* Fills 'n' windows with full segments, a round trip each; the window that it is offered then. */
+static uint32_t
+fill_windows(struct utcp *u, struct peer *p, unsigned int n, usec_t rtt, usec_t *now)
+{
+    static uint8_t data[1448];
+    struct utcp_event ev;
+    struct utcp_segment seg;
+    uint32_t wnd = 2920, edge = p->seq + wnd, widest_step = 0, ts_val = p->opts.ts_val;
+    bool is_edge_known = false;
+
+    for (; n; n--) {
+        uint32_t end = edge;
+
+        *now += rtt;
+        while (end - p->seq >= sizeof data && end - p->seq < UINT32_MAX / 2) {
+            peer_send(u, p, (struct wire_tcp) {
+                .flags = TCP_ACK, .payload = { data, sizeof data },
+                .opts = { .has_ts = true, .ts_val = 300, .ts_ecr = p->opts.ts_val },
+            }, *now);
+            p->seq += sizeof data;
+            while (utcp_next_event(u, &ev)) {
+                if (ev.type == UTCP_EV_DATA) {
+                    utcp_credit(u, ev.conn, ev.data.n);
+                }
+            }
+            while (next(u, *now, &seg)) {
+                uint32_t right;
+
+                wnd = (uint32_t) seg.tcp.wnd << 3;
+                right = seg.tcp.ack + wnd;
+                if (is_edge_known && right - edge > widest_step) {
+                    widest_step = right - edge;
+                }
+                is_edge_known = true;
+                edge = right;
+                ts_val = seg.tcp.opts.ts_val;
+            }
+        }
+        p->opts.ts_val = ts_val;
+    }
+    ok(widest_step <= 32768 + 8, "the edge never moves by more than 32 kB (%u)", widest_step);
+    return wnd;
+}
+
+TEST(window_on_a_long_path)
+{
+    struct utcp_config cfg;
+    usec_t now = 6 * CLOCK_SEC;
+    struct peer near, far[20];
+    uint32_t w, sum = 0;
+
+    utcp_config_default(&cfg);
+    cfg.rcv_budget = 65536;
+
+    struct utcp *u = utcp_create(&cfg, now);
+
+    peer_init(&near, 100);
+    peer_syn(u, &near, &full_syn, now);
+    peer_ack(u, &near, now + 400);
+    w = fill_windows(u, &near, 40, 1000, &now);
+    ok(w > 28000 && w < 36000, "across a switch 32 kB are enough (%u)", w);
+    for (uint32_t i = 0; i < 20; i++) {
+        peer_init(&far[i], i);
+        peer_syn(u, &far[i], &full_syn, now);
+        now += 20 * CLOCK_MSEC;
+        peer_ack(u, &far[i], now);
+    }
+    w = fill_windows(u, &far[0], 40, 20 * CLOCK_MSEC, &now);
+    ok(w > 200000 && w < 400000, "over 20 ms ten times that, although the budget is 64 kB (%u)", w);
+    for (uint32_t turn = 0; turn < 10; turn++) {
+        sum = 0;
+        for (uint32_t i = 0; i < 20; i++) {
+            w = fill_windows(u, &far[i], 2, 20 * CLOCK_MSEC, &now);
+            sum += w;
+        }
+    }
+    ok(sum / 8 <= cfg.rcv_budget * 5 / 4, "twenty such share it: an eighth of a window counts (%u)",
+       sum);
     utcp_destroy(u);
 }
 
@@ -584,5 +667,6 @@ main(void)
     RUN(replies);
     RUN(window_steering);
     RUN(window_in_a_crowd);
+    RUN(window_on_a_long_path);
     return done_testing();
 }

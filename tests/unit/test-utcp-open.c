@@ -15,7 +15,7 @@ TEST(handshake)
 {
     script("three-way handshake with all options",
            "< S 0 mss 1000 ws 7 sackok ts 500\n"
-           "> SA 0 ack 1 win 65535 ws 2 sackok ecr 500\n"
+           "> SA 0 ack 1 win 65535 ws 3 sackok ecr 500\n"
            ">.\n"
            "!.\n"
            "+10\n"

@@ -1,0 +1,45 @@
+/* Copyright 2026 The ovs-mqtt-proxy authors.
+ * SPDX-License-Identifier: Apache-2.0 */
+/* The two datagrams of the reliable dialect, byte by byte.  Stateless; numbers in network order:
+ *
+ *     DATA   f1  01 | 80: answer at once    start:16    epoch:32    seq:32    base:32    body
+ *     ACK    f1  02    0:16    epoch:32    seq:32    taken:128
+ *
+ * The bodies of the DATA of an epoch, in the order of 'seq', are one stream of PUBLISH control
+ * packets; 'start' is where in this body the first begins.  All before 'base' is done with.  An ACK
+ * gives 'epoch' back; all before its 'seq' was taken, and of those after it the ones whose bit is
+ * set, the lowest first.  The first byte has the control packet type 15, which MQTT 3.1.1 forbids, and
+ * the version 1: no datagram of the prototype's begins so. */
+#ifndef MP_PEER_PDU_H
+#define MP_PEER_PDU_H 1
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/cursor.h"
+
+enum peer_pdu_type { PEER_PDU_DATA = 1, PEER_PDU_ACK = 2 };
+
+#define PEER_PDU_DATA_SIZE 16         /* Without the body. */
+#define PEER_PDU_ACK_SIZE 28
+#define PEER_PDU_NO_START UINT16_MAX  /* No control packet begins in this body. */
+#define PEER_PDU_TAKEN 128            /* Bits. */
+
+struct peer_pdu {
+    enum peer_pdu_type type;
+    bool wants_ack;                   /* DATA: answer at once. */
+    uint16_t start;                   /* DATA. */
+    uint32_t epoch, seq;
+    uint32_t base;                    /* DATA. */
+    uint8_t taken[PEER_PDU_TAKEN / 8];        /* ACK. */
+    struct slice body;                /* DATA: borrows from the datagram, never empty. */
+};
+
+/* Whether a datagram is of this dialect, in whatever version. */
+bool peer_is_pdu(struct slice);
+/* False: malformed, or of another version. */
+bool peer_pdu_parse(struct slice, struct peer_pdu *);
+/* Writes the header, which is all of an ACK, to PEER_PDU_DATA_SIZE or PEER_PDU_ACK_SIZE bytes. */
+void peer_pdu_write(const struct peer_pdu *, uint8_t *);
+
+#endif

@@ -1,0 +1,56 @@
+/* Copyright 2026 The ovs-mqtt-proxy authors.
+ * SPDX-License-Identifier: Apache-2.0 */
+/* The sending side of the reliable dialect to one peer: numbers of DATA datagrams, how many may be
+ * under way, which were lost, when to send them again.  Not what is in them: tell.c fills them.
+ * Pure: ACKs and the time in, datagrams out.  One thread.
+ *
+ *        una                    nxt
+ *     ----+----------------------+-------> seq
+ *    done |  under way, at most  |  not
+ *    with |  STREAM_MAX_OUT      |  sent
+ *
+ * What is under way is measured by the memory that it takes where it queues: a switch's packet
+ * socket has 212,992 bytes, of which a small datagram takes 768 and a full one 2,304, and what does
+ * not fit is lost silently.  Slow start and halving, as in RFC 5681, find out what a path takes. */
+#ifndef MP_PEER_SENDSTREAM_H
+#define MP_PEER_SENDSTREAM_H 1
+
+#include "base/clock.h"
+#include "base/mbuf.h"
+#include "peer/pdu.h"
+
+#define STREAM_MAX_OUT 256            /* Datagrams under way; what a receiver keeps out of order. */
+
+struct sendstream;
+struct sendstream *sendstream_create(uint32_t epoch);
+void sendstream_destroy(struct sendstream *);       /* Accepts NULL. */
+
+/* Whether a new datagram with a body of 'size' bytes may leave now. */
+bool sendstream_may_send(const struct sendstream *, uint32_t size);
+/* 'datagram' is about to leave: writes its header, for which PEER_PDU_DATA_SIZE bytes are left at its
+ * beginning, and keeps a reference.  'pdu' says 'start' and 'wants_ack'. */
+void sendstream_send(struct sendstream *, struct mbuf *datagram, const struct peer_pdu *, usec_t now);
+/* The next one that is to be sent again, owned by the caller, or NULL. */
+struct mbuf *sendstream_send_again(struct sendstream *, usec_t now);
+bool sendstream_has_lost(const struct sendstream *);        /* And may send it. */
+
+/* An ACK.  False: it is of another epoch, or acknowledges what was never sent. */
+bool sendstream_ack(struct sendstream *, const struct peer_pdu *, usec_t now);
+
+void sendstream_run(struct sendstream *, usec_t now);       /* Retransmission time-out. */
+usec_t sendstream_deadline(const struct sendstream *);
+
+/* Since when the peer has left what is under way without any answer; CLOCK_NEVER: it has not. */
+usec_t sendstream_silent_since(const struct sendstream *);
+/* Gives up what is under way; the peer skips it.  Returns how many datagrams that were. */
+uint32_t sendstream_abandon(struct sendstream *);
+
+struct sendstream_info {
+    uint32_t n_out;                   /* Datagrams under way. */
+    uint32_t window, out;             /* Bytes of memory: allowed, taken. */
+    usec_t srtt_us;
+    uint64_t n_sent_again;
+};
+void sendstream_info(const struct sendstream *, struct sendstream_info *);
+
+#endif

@@ -1,0 +1,514 @@
+/* Copyright 2026 The ovs-mqtt-proxy authors.
+ * SPDX-License-Identifier: Apache-2.0 */
+/* Tests of the reliable dialect in virtual time: two peers objects, A with a publisher and B with a
+ * subscriber, and a path between them that does to chosen datagrams what the test says. */
+#include "peer/peer.h"
+
+#include "base/mem.h"
+#include "peer/pdu.h"
+#include "unit/tap.h"
+
+#define MSEC CLOCK_MSEC
+#define SEC CLOCK_SEC
+
+enum { MAX_DATAGRAMS = 4096 };
+
+struct world {
+    struct peers *a, *b;
+    usec_t now;
+    usec_t path_us;
+    uint32_t n_data, n_acks;          /* That have left. */
+    uint32_t n_lost;
+    bool (*loses)(const struct world *, const struct peer_pdu *);
+    struct {
+        struct mbuf *m;
+        usec_t at;
+        bool to_b;
+    } queue[MAX_DATAGRAMS];
+    uint32_t head, tail;
+    uint32_t n_got;                   /* Messages at B, in order... */
+    uint32_t n_wrong;                 /* ...and not. */
+    uint32_t largest;                 /* Payload. */
+};
+
+static struct slice
+str(const char *s)
+{
+    return (struct slice) { (const uint8_t *) s, (uint32_t) strlen(s) };
+}
+
+static struct ip_addr
+addr_of(bool b)
+{
+    return addr_v4(b ? 0x0a000002 : 0x0a000001);
+}
+
+static struct peers *
+make(bool is_b, uint64_t seed, uint32_t max_queued, usec_t now)
+{
+    struct peer_config c;
+    struct peer_spec other = { .addr = addr_of(!is_b), .port = 1883 };
+
+    peer_config_default(&c);
+    c.seed = seed;
+    if (max_queued) {
+        c.max_queued_bytes = max_queued;
+    }
+
+    struct peers *ps = peers_create(&c, now);
+
+    mp_assert(!peers_add(ps, &other, now));
+    return ps;
+}
+
+static void
+take_events(struct world *w)
+{
+    struct peer_event e;
+
+    while (peers_next_event(w->b, &e)) {
+        if (e.type == PEER_EV_PUBLISH) {
+            uint32_t number = 0;
+
+            /* The payload begins with the message's number. */
+            for (int i = 0; i < 4 && e.publish.payload.n >= 4; i++) {
+                number = number << 8 | e.publish.payload.p[i];
+            }
+            w->n_wrong += number != w->n_got;
+            for (uint32_t i = 4; i < e.publish.payload.n; i++) {
+                w->n_wrong += e.publish.payload.p[i] != (uint8_t) (number + i);
+            }
+            w->largest = MP_MAX(w->largest, e.publish.payload.n);
+            w->n_got++;
+        }
+    }
+    while (peers_next_event(w->a, &e)) {
+        w->n_wrong += e.type == PEER_EV_PUBLISH;
+    }
+}
+
+static void
+put(struct world *w, struct mbuf *m, bool to_b)
+{
+    struct slice bytes = { m->data, m->size };
+    struct peer_pdu pdu = { .type = 0 };
+
+    if (peer_is_pdu(bytes) && !peer_pdu_parse(bytes, &pdu)) {
+        w->n_wrong++;
+    }
+    w->n_data += pdu.type == PEER_PDU_DATA;
+    w->n_acks += pdu.type == PEER_PDU_ACK;
+    if (w->loses && w->loses(w, &pdu)) {
+        w->n_lost++;
+        mbuf_unref(m);
+        return;
+    }
+    mp_assert(w->tail - w->head < MAX_DATAGRAMS);
+    w->queue[w->tail % MAX_DATAGRAMS].m = m;
+    w->queue[w->tail % MAX_DATAGRAMS].to_b = to_b;
+    w->queue[w->tail++ % MAX_DATAGRAMS].at = w->now + w->path_us;
+}
+
+/* One turn of both: what has arrived, what is due, what leaves. */
+static void
+turn(struct world *w)
+{
+    struct peer_datagram d;
+
+    while (w->head != w->tail && w->queue[w->head % MAX_DATAGRAMS].at <= w->now) {
+        struct mbuf *m = w->queue[w->head % MAX_DATAGRAMS].m;
+        bool to_b = w->queue[w->head++ % MAX_DATAGRAMS].to_b;
+        struct ip_addr from = addr_of(!to_b);
+
+        peers_input(to_b ? w->b : w->a, &from, 1883, PEER_INBAND,
+                    (struct slice) { m->data, m->size }, w->now);
+        mbuf_unref(m);
+        take_events(w);
+    }
+    for (int i = 0; i < 2; i++) {
+        struct peers *ps = i ? w->b : w->a;
+
+        peers_run(ps, w->now);
+        while (peers_next_datagram(ps, w->now, &d)) {
+            put(w, d.payload, !i);
+        }
+    }
+    take_events(w);
+}
+
+static void
+elapse(struct world *w, usec_t us)
+{
+    usec_t end = w->now + us;
+
+    for (int turns = 0; ; turns++) {
+        usec_t at;
+
+        mp_assert(turns < 1000000);
+        turn(w);
+        at = clock_min(peers_deadline(w->a), peers_deadline(w->b));
+        if (w->head != w->tail) {
+            at = clock_min(at, w->queue[w->head % MAX_DATAGRAMS].at);
+        }
+        if (at > end) {
+            w->now = end;
+            return;
+        }
+        w->now = MP_MAX(at, w->now);
+    }
+}
+
+/* B has subscribed "t" and said that it understands the dialect. */
+static void
+start_with(struct world *w, uint32_t max_queued)
+{
+    memset(w, 0, sizeof *w);
+    w->path_us = 500;
+    w->a = make(false, 11, max_queued, 0);
+    w->b = make(true, 12, max_queued, 0);
+    peers_subscribe(w->b, str("t"), 0);
+    elapse(w, 60 * SEC);
+    w->n_data = w->n_acks = 0;
+}
+
+static void
+start(struct world *w)
+{
+    start_with(w, 0);
+}
+
+static void
+finish(struct world *w)
+{
+    is_int(w->n_wrong, 0, "nothing came out of order, twice or damaged");
+    while (w->head != w->tail) {
+        mbuf_unref(w->queue[w->head++ % MAX_DATAGRAMS].m);
+    }
+    peers_destroy(w->a);
+    peers_destroy(w->b);
+}
+
+/* Message 'number' of 'size' bytes. */
+static bool
+publish(struct world *w, uint32_t number, uint32_t size)
+{
+    uint8_t *payload = mem_alloc(size);
+    bool is_congested;
+
+    for (uint32_t i = 0; i < size; i++) {
+        payload[i] = (uint8_t) (i < 4 ? number >> (24 - 8 * i) : number + i);
+    }
+    is_congested = peers_publish(w->a, &(struct peer_publish) { str("t"), { payload, size }, false },
+                                 w->now);
+    mem_free(payload);
+    return is_congested;
+}
+
+static void
+publish_many(struct world *w, uint32_t first, uint32_t n, uint32_t size)
+{
+    for (uint32_t i = 0; i < n; i++) {
+        publish(w, first + i, size);
+    }
+}
+
+static struct peer_info
+info_of(const struct peers *ps)
+{
+    struct peer_info info = { .id = 0 };
+    uint32_t pos = 0;
+
+    mp_assert(peers_walk(ps, &pos, &info));
+    return info;
+}
+
+TEST(format)
+{
+    static const uint8_t data[] = { 0xf1, 0x81, 0, 2, 1, 2, 3, 4, 0, 0, 0, 5, 0, 0, 0, 3, 'a', 'b', 'c' };
+    struct peer_pdu pdu;
+    uint8_t out[PEER_PDU_ACK_SIZE];
+
+    ok(peer_pdu_parse((struct slice) { data, sizeof data }, &pdu), "DATA is understood");
+    ok(pdu.type == PEER_PDU_DATA && pdu.wants_ack && pdu.start == 2 && pdu.epoch == 0x01020304
+       && pdu.seq == 5 && pdu.base == 3, "field by field");
+    is_mem(pdu.body.p, pdu.body.n, "abc", 3, "its body");
+    peer_pdu_write(&pdu, out);
+    is_mem(out, PEER_PDU_DATA_SIZE, data, PEER_PDU_DATA_SIZE, "and written as it was");
+    for (uint32_t n = 0; n <= PEER_PDU_DATA_SIZE; n++) {
+        ok(!peer_pdu_parse((struct slice) { data, n }, &pdu), "cut to %u bytes, or without a body", n);
+    }
+    ok(!peer_pdu_parse((struct slice) { (const uint8_t *) "\xf1\1\0\3AAAABBBBCCCCabc", 19 }, &pdu),
+       "a control packet cannot begin behind the body");
+    ok(!peer_pdu_parse((struct slice) { (const uint8_t *) "\xf2\1\0\0AAAABBBBCCCCabc", 19 }, &pdu)
+       && peer_is_pdu((struct slice) { (const uint8_t *) "\xf2", 1 }), "another version");
+
+    struct peer_pdu ack = { .type = PEER_PDU_ACK, .epoch = 7, .seq = 9, .taken = { [1] = 0x80 } };
+
+    peer_pdu_write(&ack, out);
+    ok(peer_pdu_parse((struct slice) { out, sizeof out }, &pdu) && pdu.type == PEER_PDU_ACK
+       && pdu.epoch == 7 && pdu.seq == 9 && pdu.taken[1] == 0x80, "an ACK");
+    ok(!peer_pdu_parse((struct slice) { out, sizeof out - 1 }, &pdu), "cut");
+}
+
+TEST(what_one_turn_publishes_leaves_in_full_datagrams)
+{
+    struct world w;
+
+    start(&w);
+    ok(info_of(w.a).is_reliable && !info_of(w.b).is_reliable,
+       "who has subscribers says so, the other need not");
+    publish_many(&w, 0, 60, 64);      /* 69 bytes each: 4,140. */
+    elapse(&w, 5 * MSEC);
+    is_int(w.n_got, 60, "60 messages");
+    is_int(w.n_data, 3, "came in three datagrams");
+    is_int(w.n_acks, 0, "for which nobody waits: no ACK yet");
+    elapse(&w, 10 * MSEC);
+    is_int(w.n_acks, 1, "after 10 ms, one");
+    ok(peers_is_idle(w.a), "which A has");
+    publish(&w, 60, 100000);
+    publish(&w, 61, 5);
+    elapse(&w, 100 * MSEC);
+    ok(w.n_got == 62 && w.largest == 100000, "one is larger than any datagram");
+    finish(&w);
+}
+
+static bool
+loses_some(const struct world *w, const struct peer_pdu *pdu)
+{
+    return pdu->type && (w->n_data + 3 * w->n_acks) % 10 == 2;
+}
+
+static bool
+loses_all(const struct world *w, const struct peer_pdu *pdu)
+{
+    (void) w;
+    (void) pdu;
+    return true;
+}
+
+TEST(what_is_lost_is_sent_again)
+{
+    struct world w;
+    const struct peer_stats *stats;
+
+    start(&w);
+    w.loses = loses_some;
+    for (uint32_t i = 0; i < 50; i++) {
+        publish_many(&w, i * 40, 40, 700);
+        elapse(&w, 2 * MSEC);
+    }
+    elapse(&w, 3 * SEC);
+    stats = peers_stats(w.a);
+    is_int(w.n_got, 2000, "all 2,000 messages, though every tenth datagram was lost (%u)", w.n_lost);
+    ok(w.n_lost > 90 && stats->data_sent_again >= w.n_lost / 2
+       && stats->data_sent_again < 3 * w.n_lost, "with as many repetitions as that needs (%llu)",
+       (unsigned long long) stats->data_sent_again);
+    ok(peers_stats(w.b)->data_early > 0, "some came out of order");
+    is_int(peers_stats(w.b)->data_missed, 0, "none is missing");
+    finish(&w);
+}
+
+TEST(a_lost_tail_comes_by_time_out)
+{
+    struct world w;
+
+    start(&w);
+    publish(&w, 0, 10);
+    elapse(&w, 50 * MSEC);
+    w.loses = loses_all;
+    publish(&w, 1, 10);
+    turn(&w);
+    w.loses = NULL;
+    elapse(&w, 20 * MSEC);
+    is_int(w.n_got, 1, "it is not hurried: an ACK may take 10 ms");
+    elapse(&w, 40 * MSEC);
+    is_int(w.n_got, 2, "but comes within 60 ms");
+    finish(&w);
+}
+
+TEST(no_more_is_under_way_than_a_switch_holds)
+{
+    struct world w;
+    struct peer_info info;
+    uint32_t n_congested = 0;
+
+    start(&w);
+    w.path_us = 20 * MSEC;
+    for (uint32_t i = 0; i < 2000; i++) {
+        n_congested += publish(&w, i, 1000);
+    }
+    turn(&w);
+    ok(w.n_data <= 11, "ten to begin with (%u)", w.n_data);
+    ok(n_congested > 1800, "publishers are held back (%u)", n_congested);
+    for (int i = 0; i < 40; i++) {
+        elapse(&w, 10 * MSEC);
+        info = info_of(w.a);
+        w.n_wrong += info.stream.out > 64 * 2304;
+    }
+    ok(info.stream.window > 40 * 2304, "more when all goes well (%u)", info.stream.window);
+    elapse(&w, SEC);
+    is_int(w.n_got, 2000, "all arrive");
+    ok(!peers_is_congested(w.a), "and the publishers may go on");
+    is_int(w.n_lost, 0, "nothing was lost on the way");
+    finish(&w);
+}
+
+TEST(who_does_not_answer_holds_nobody_back)
+{
+    struct world w;
+
+    start_with(&w, 200000);
+    publish(&w, 0, 10);
+    elapse(&w, 50 * MSEC);
+    w.loses = loses_all;
+    for (uint32_t i = 1; i < 300; i++) {
+        publish(&w, i, 1000);
+    }
+    ok(peers_is_congested(w.a), "congested at first");
+    ok(peers_stats(w.a)->queue_full > 90, "beyond the limit of the queue nothing is kept");
+    elapse(&w, 900 * MSEC);
+    ok(peers_is_congested(w.a), "for almost a second");
+    elapse(&w, 200 * MSEC);
+    ok(!peers_is_congested(w.a), "not longer");
+    ok(!publish(&w, 300, 10), "who publishes now is not held");
+    elapse(&w, 10 * SEC);
+    ok(!info_of(w.a).is_reliable && !info_of(w.a).queued_bytes && peers_stats(w.a)->stale > 100,
+       "after ten seconds what waits is stale, and the peer must introduce itself again");
+    ok(w.n_data < 60, "it was not flooded meanwhile (%u)", w.n_data);
+    w.loses = NULL;
+    w.n_got = 1000;
+    elapse(&w, 40 * SEC);
+    ok(info_of(w.a).is_reliable, "it does with its next SUBSCRIBEs");
+    publish(&w, 1000, 10);
+    elapse(&w, 300 * MSEC);
+    is_int(w.n_got, 1001, "and gets what is published then");
+    ok(peers_stats(w.b)->data_missed > 0, "knowing that it missed something");
+    finish(&w);
+}
+
+TEST(either_side_may_start_anew)
+{
+    struct world w;
+
+    start(&w);
+    publish_many(&w, 0, 5, 2000);
+    elapse(&w, 100 * MSEC);
+    is_int(w.n_got, 5, "five messages");
+    peers_destroy(w.a);
+    w.a = make(false, 99, 0, w.now);
+    elapse(&w, 60 * SEC);
+    publish_many(&w, 5, 5, 2000);
+    elapse(&w, 100 * MSEC);
+    is_int(w.n_got, 10, "a new A is another epoch");
+
+    /* While a message is under way in several datagrams. */
+    publish(&w, 10, 6000);
+    turn(&w);
+    peers_destroy(w.b);
+    w.b = make(true, 98, 0, w.now);
+    peers_subscribe(w.b, str("t"), w.now);
+    elapse(&w, 500 * MSEC);
+    is_int(w.n_got, 11, "a new B gets all that the old one had not acknowledged");
+    publish(&w, 11, 10);
+    elapse(&w, 100 * MSEC);
+    is_int(w.n_got, 12, "and goes on");
+    finish(&w);
+}
+
+/* DATA for B as from A. */
+static void
+inject(struct world *w, const struct peer_pdu *pdu, const void *body, uint32_t n)
+{
+    uint8_t *buf = mem_alloc(PEER_PDU_DATA_SIZE + n);
+    struct ip_addr a = addr_of(false);
+
+    peer_pdu_write(pdu, buf);
+    memcpy(buf + PEER_PDU_DATA_SIZE, body, n);
+    peers_input(w->b, &a, 1883, PEER_INBAND, (struct slice) { buf, PEER_PDU_DATA_SIZE + n }, w->now);
+    mem_free(buf);
+    take_events(w);
+}
+
+TEST(garbage_in_a_stream_costs_what_it_spoils)
+{
+    struct world w;
+    struct peer_pdu pdu = { .type = PEER_PDU_DATA, .epoch = 5, .start = 0 };
+    static const uint8_t first[] = "\x30\x07\0\1t\0\0\0\0", second[] = "\x30\x07\0\1t\0\0\0\1";
+
+    start(&w);
+    inject(&w, &pdu, first, 9);
+    is_int(w.n_got, 1, "a message");
+    pdu.seq++;
+    inject(&w, &pdu, "\x10\x07\0\1t\0\0\0\1\x30\x07", 11);
+    ok(w.n_got == 1 && peers_stats(w.b)->unexpected == 1, "no PUBLISH: it and the rest are skipped");
+    pdu.seq++;
+    pdu.start = PEER_PDU_NO_START;
+    inject(&w, &pdu, "\0\1t\0\0\0\1", 7);
+    is_int(w.n_got, 1, "also in the next body");
+    pdu.seq++;
+    pdu.start = 3;
+    inject(&w, &pdu, "xyz\x30\x07\0\1t\0\0\0\1", 12);
+    is_int(w.n_got, 2, "up to where a control packet begins");
+    pdu.seq++;
+    pdu.start = 0;
+    inject(&w, &pdu, "\x30\xff\xff\xff\x7f", 5);
+    pdu.seq++;
+    inject(&w, &pdu, second, 9);
+    is_int(w.n_got, 2, "one of 268 MB is none");
+    pdu.seq++;
+    pdu.start = 0;
+    inject(&w, &pdu, "\x30\x07\0\1t\0\0\0\2", 9);
+    is_int(w.n_got, 3, "after it, the stream goes on");
+    pdu.seq += 300;
+    inject(&w, &pdu, second, 9);
+    is_int(peers_stats(w.b)->data_refused, 1, "too far ahead to be kept");
+    pdu.epoch++;
+    pdu.seq = pdu.base = 77;
+    inject(&w, &pdu, "\x30\x07\0\1t\0\0\0\3", 9);
+    is_int(w.n_got, 4, "a new epoch");
+    pdu.epoch--;
+    pdu.seq = 7;
+    inject(&w, &pdu, second, 9);
+    ok(w.n_got == 4 && peers_stats(w.b)->data_refused == 2, "the old one is over");
+    pdu.epoch++;
+    pdu.seq = pdu.base = 80;
+    inject(&w, &pdu, "\x30\x07\0\1t\0\0\0\4", 9);
+    ok(w.n_got == 5 && peers_stats(w.b)->data_missed == 2, "two that were given up are counted");
+    finish(&w);
+}
+
+TEST(strict_peers_are_no_partners)
+{
+    struct peer_spec s = { .addr = addr_of(true), .port = 1883, .strict = true };
+    struct peer_pdu pdu = { .type = PEER_PDU_DATA, .epoch = 5 };
+    struct peer_config c;
+    uint8_t buf[PEER_PDU_DATA_SIZE + 9];
+    struct peers *ps;
+    struct ip_addr b = addr_of(true);
+
+    peer_config_default(&c);
+    ps = peers_create(&c, 0);
+    mp_assert(!peers_add(ps, &s, 0));
+    peer_pdu_write(&pdu, buf);
+    memcpy(buf + PEER_PDU_DATA_SIZE, "\x30\x07\0\1t\0\0\0\0", 9);
+    peers_input(ps, &b, 1883, PEER_INBAND, (struct slice) { buf, sizeof buf }, 0);
+    is_int(peers_stats(ps)->publishes_in, 0, "the prototype sends no DATA");
+    peers_input(ps, &b, 1883, PEER_INBAND, str("\x82\x06MP"), 0);
+    ok(!info_of(ps).is_reliable, "nor says that it could");
+    peers_destroy(ps);
+}
+
+int
+main(void)
+{
+    RUN(format);
+    RUN(what_one_turn_publishes_leaves_in_full_datagrams);
+    RUN(what_is_lost_is_sent_again);
+    RUN(a_lost_tail_comes_by_time_out);
+    RUN(no_more_is_under_way_than_a_switch_holds);
+    RUN(who_does_not_answer_holds_nobody_back);
+    RUN(either_side_may_start_anew);
+    RUN(garbage_in_a_stream_costs_what_it_spoils);
+    RUN(strict_peers_are_no_partners);
+    return done_testing();
+}
