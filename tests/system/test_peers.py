@@ -162,10 +162,23 @@ def large():
         payload = payload_bytes(60000)
         lab.publish(e.h3, H4, "big", payload, qos=1, **LOGIN)
         assert sub.wait_messages(1)[0].payload == payload
-        too_big = payload_bytes(65510)
-        lab.publish(e.h3, H4, "big", too_big, qos=1, **LOGIN)
+        wait_for(lambda: e.mp3.json("peer/show")[0]["dialect"] == "reliable", 10,
+                 "the other proxy's word that it speaks the reliable dialect")
+        larger = payload_bytes(300000)
+        lab.publish(e.h3, H4, "big", larger, qos=1, **LOGIN)
+        assert sub.wait_messages(2)[1].payload == larger, "larger than any datagram"
+
+
+@test("large-message-to-a-prototype-is-refused-aloud", timeout=90, needs=NEEDS)
+def too_large():
+    with Lab() as lab:
+        e = Edges(lab, peer_options=",strict")
+        sub = lab.subscribe(e.h2, H1, "big", **LOGIN)
+        e.wait_datagrams(1, src=H1)
+        lab.publish(e.h3, H4, "big", b"x" * 65510, qos=1, **LOGIN)
         wait_for(lambda: "too big" in e.mp3.log, 5, "a line about what is not sent")
-        assert len(sub.messages) == 1
+        lab.publish(e.h3, H4, "big", b"y", qos=1, **LOGIN)
+        assert sub.wait_messages(1)[0].payload == b"y"
 
 
 @test("order-of-starting-does-not-matter", timeout=90, needs=NEEDS)
@@ -231,8 +244,8 @@ def ipv6():
         controller = lab.controller("s1", "s2", "s3")
         daemons = {}
         for bridge, mine, peer in (("s2", h1, h4), ("s3", h4, h1)):
-            daemons[bridge] = lab.daemon("mp" + bridge, "--take", mine.ip6, "-F", peer.ip6,
-                                         lab.ovs.mgmt(bridge)).wait_flows(bridge)
+            daemons[bridge] = lab.daemon("mp" + bridge, "--take", mine.ip6, "-F",
+                                         peer.ip6 + ",strict", lab.ovs.mgmt(bridge)).wait_flows(bridge)
         root = lab.capture("s1-s2", "ip6 and not icmp6")
         at_owner = lab.capture("h4", "tcp port 1883")
         for daemon, owner in ((daemons["s2"], h1), (daemons["s3"], h4)):
@@ -241,7 +254,7 @@ def ipv6():
                      "the owner of " + owner.ip6)
         sub = lab.subscribe(h2, h1.ip6, "six/#")
         wait_for(lambda: daemons["s3"].json("peer/show")[0]["filters"] == 1, 10, "SUBSCRIBE")
-        payload = payload_bytes(20000)      # In fragments: extension headers all the way.
+        payload = b"x" * 20000      # To a prototype in fragments: extension headers all the way.
         lab.publish(h3, h4.ip6, "six/small", "message1", qos=1)
         lab.publish(h3, h4.ip6, "six/large", payload, qos=1)
         assert [m.payload for m in sub.wait_messages(2)] == [b"message1", payload]
