@@ -79,7 +79,7 @@ forget_session(struct mqtt_broker *b, uint32_t session)
 
     mqtt_session_drop_will(b, session);
     mqtt_flow_free(b, s);
-    mem_free(s->subs);
+    mqtt_subs_free(b, s);
     mem_free(s->names);
 }
 

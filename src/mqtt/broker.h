@@ -221,7 +221,8 @@ struct mqtt_subscription_info {
     struct slice filter, client_id;
     uint8_t qos;                      /* Granted. */
 };
-/* Subscriptions of the session last returned by mqtt_walk_sessions() at '*session_pos'. */
+/* Subscriptions of the session last returned by mqtt_walk_sessions() at '*session_pos'; the filter is
+ * valid until the next call. */
 bool mqtt_walk_subscriptions(const struct mqtt_broker *, uint32_t session_pos, uint32_t *pos,
                              struct mqtt_subscription_info *);
 /* The filters that MQTT_EV_SUBSCRIBE has announced and MQTT_EV_UNSUBSCRIBE not taken back, those of

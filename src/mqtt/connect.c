@@ -231,7 +231,7 @@ accept_client(struct mqtt_broker *b, uint32_t conn, const struct joining *j, use
     s->conn = conn;
     s->version = connect->version;
     s->expiry_s = expiry_of(&b->config, connect);
-    s->flags = (uint8_t) ((s->flags & MQTT_SESSION_STORED)
+    s->flags = (uint8_t) ((s->flags & (MQTT_SESSION_STORED | MQTT_SESSION_MANY_SUBS))
                           | (s->expiry_s ? 0 : MQTT_SESSION_CLEAN));
     s->will = connect->has_will ? make_will(b, connect, &c->origin) : NULL;
     mqtt_persist_connected(b, s);

@@ -114,9 +114,13 @@ mqtt_names_set_serial(struct mqtt_names *names, uint64_t serial)
     memcpy(names->bytes + names->client_id_n + names->username_n, &serial, sizeof serial);
 }
 
-struct mqtt_subs {                    /* Filters: 2 bytes of length, then the bytes; packed. */
-    uint32_t n, size, allocated;
-    uint8_t bytes[];
+/* Subscriptions: the places of their filters in the trie or, with MQTT_SUB_SHARED, in that of shared
+ * subscriptions; in the order in which they were made. */
+#define MQTT_SUB_SHARED 0x80000000u
+#define MQTT_FEW_SUBS 2u              /* So many need no list. */
+struct mqtt_subs {
+    uint32_t n, allocated;
+    uint32_t places[];
 };
 
 struct mqtt_will {
@@ -130,10 +134,14 @@ enum {
     MQTT_SESSION_SEEN = 1 << 1,       /* Scratch of routing: met in this set of matches. */
     MQTT_SESSION_STORED = 1 << 2,     /* The journal knows it. */
     MQTT_SESSION_DOOMED = 1 << 3,     /* Missed what was acknowledged: about to be ended. */
+    MQTT_SESSION_MANY_SUBS = 1 << 4,  /* 'many' instead of 'few'. */
 };
 struct mqtt_session {
     struct mqtt_names *names;
-    struct mqtt_subs *subs;
+    union {
+        uint32_t few[MQTT_FEW_SUBS];  /* From the front on; 0: none. */
+        struct mqtt_subs *many;
+    };
     struct mqtt_will *will;
     struct mqtt_flow *flow;
     uint64_t publishes_in, publishes_out, dropped;
@@ -383,13 +391,21 @@ struct slice mqtt_session_client_id(const struct mqtt_session *);
 enum mqtt_subscribed { MQTT_SUBSCRIBED_NEW, MQTT_SUBSCRIBED_AGAIN, MQTT_SUBSCRIBED_LIMIT };
 enum mqtt_subscribed mqtt_session_subscribe(struct mqtt_broker *, uint32_t session,
                                             struct slice filter, uint32_t value);
-bool mqtt_session_subscription(const struct mqtt_broker *, uint32_t session, struct slice filter,
-                               uint32_t *value);
 bool mqtt_session_unsubscribe(struct mqtt_broker *, uint32_t session, struct slice filter);
-/* Takes one filter; '*pos' starts at 0. */
-bool mqtt_subs_next(const struct mqtt_subs *, uint32_t *pos, struct slice *filter);
 void mqtt_session_drop_will(struct mqtt_broker *, uint32_t session);
 void mqtt_session_arm(struct mqtt_broker *, uint32_t session);
+
+/* subs.c: the list of subscriptions of one session. */
+uint32_t mqtt_subs_n(const struct mqtt_session *);
+const uint32_t *mqtt_subs_places(const struct mqtt_session *);      /* Until a change. */
+void mqtt_subs_put(struct mqtt_broker *, struct mqtt_session *, uint32_t place);
+void mqtt_subs_remove(struct mqtt_broker *, struct mqtt_session *, uint32_t place);
+void mqtt_subs_free(struct mqtt_broker *, struct mqtt_session *);
+/* The filter, "$share/..." and all; valid until the next call.  The value that stands with it. */
+struct slice mqtt_subs_filter(const struct mqtt_broker *, uint32_t place);
+uint32_t mqtt_subs_value(const struct mqtt_broker *, uint32_t session, uint32_t place);
+/* The place of a filter to which the session is subscribed, else 0. */
+uint32_t mqtt_subs_find(const struct mqtt_broker *, uint32_t session, struct slice filter);
 
 /* flow.c: the queue and the window of one session. */
 struct mqtt_flow *mqtt_flow_get(struct mqtt_broker *, struct mqtt_session *, usec_t now);
@@ -445,16 +461,17 @@ void mqtt_v5_adopt_props(struct mqtt_msg *, const struct wire_mqtt_props *, usec
 extern const size_t mqtt_group_size;
 enum mqtt_share_form { MQTT_SHARE_NONE, MQTT_SHARE_VALID, MQTT_SHARE_INVALID };
 enum mqtt_share_form mqtt_share_parse(struct slice *filter);
-bool mqtt_share_find(const struct mqtt_broker *, struct slice whole, uint32_t session,
-                     uint32_t *value);
-enum subtrie_put_result mqtt_share_put(struct mqtt_broker *, struct slice whole, uint32_t session,
-                                       uint32_t value);
-enum subtrie_remove_result mqtt_share_remove(struct mqtt_broker *, struct slice whole,
-                                             uint32_t session);
+/* The value with which the session is a member of the group at a place, or NULL. */
+const uint32_t *mqtt_share_value(const struct mqtt_broker *, uint32_t place, uint32_t session);
+uint32_t mqtt_share_n_members(const struct mqtt_broker *, uint32_t place);
+enum subtrie_put_result mqtt_share_put(struct mqtt_broker *, struct slice whole,
+                                       struct subtrie_entry member, uint32_t *place);
+enum subtrie_remove_result mqtt_share_remove(struct mqtt_broker *, uint32_t place,
+                                             struct slice filter, uint32_t session);
 bool mqtt_share_choose(struct mqtt_broker *, const struct mqtt_msg *, struct subtrie_entry *);
 /* Who would be chosen, without the turn passing. */
 bool mqtt_share_peek(const struct mqtt_broker *, const struct mqtt_msg *, struct subtrie_entry *);
-void mqtt_share_bequeath(struct mqtt_broker *, uint32_t session, struct slice whole, usec_t now);
+void mqtt_share_bequeath(struct mqtt_broker *, uint32_t session, uint32_t place, usec_t now);
 void mqtt_share_free_all(struct mqtt_broker *);
 
 /* What stands with a subscription: its options (MQTT_SUB_*) and its Subscription Identifier. */

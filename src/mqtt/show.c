@@ -46,7 +46,7 @@ mqtt_walk_sessions(const struct mqtt_broker *b, uint32_t *pos, struct mqtt_sessi
         .username = { s->names->bytes + s->names->client_id_n, s->names->username_n },
         .protocol = s->version,
         .clean = s->flags & MQTT_SESSION_CLEAN,
-        .n_subscriptions = s->subs ? s->subs->n : 0,
+        .n_subscriptions = mqtt_subs_n(s),
         .n_queued = mqtt_flow_n_waiting(s->flow),
         .queued_bytes = s->flow ? s->flow->bytes : 0,
         .n_inflight = s->flow ? s->flow->sent.n : 0,
@@ -69,14 +69,15 @@ mqtt_walk_subscriptions(const struct mqtt_broker *b, uint32_t session_pos, uint3
                         struct mqtt_subscription_info *info)
 {
     const struct mqtt_session *s = mqtt_session_at(b, session_pos);
-    uint32_t value = 0;
+    uint32_t place;
 
-    if (!mqtt_subs_next(s->subs, pos, &info->filter)) {
+    if (*pos >= mqtt_subs_n(s)) {
         return false;
     }
-    mqtt_session_subscription(b, session_pos, info->filter, &value);
+    place = mqtt_subs_places(s)[(*pos)++];
+    info->filter = mqtt_subs_filter(b, place);
     info->client_id = mqtt_session_client_id(s);
-    info->qos = (uint8_t) (value & MQTT_SUB_QOS);
+    info->qos = (uint8_t) (mqtt_subs_value(b, session_pos, place) & MQTT_SUB_QOS);
     return true;
 }
 
