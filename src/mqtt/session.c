@@ -8,16 +8,90 @@
 
 #define FIRST_BUCKETS 64u
 
-static uint32_t *
-bucket_of(const struct mqtt_broker *b, struct slice client_id)
+/* ---- Names ---- */
+
+static const uint8_t *
+names_of(const struct mqtt_session *s)
 {
-    return &b->buckets[siphash(&b->config.key, client_id.p, client_id.n) & (b->n_buckets - 1)];
+    const uint8_t *p = s->names;
+
+    if (s->flags & MQTT_SESSION_LONG_NAMES) {
+        memcpy(&p, s->names, sizeof p);
+    }
+    return p;
 }
 
 struct slice
 mqtt_session_client_id(const struct mqtt_session *s)
 {
-    return (struct slice) { s->names->bytes, s->names->client_id_n };
+    return (struct slice) { names_of(s), s->client_id_n };
+}
+
+struct slice
+mqtt_session_username(const struct mqtt_session *s)
+{
+    return (struct slice) { names_of(s) + s->client_id_n, s->username_n };
+}
+
+uint64_t
+mqtt_session_serial(const struct mqtt_session *s)
+{
+    uint64_t serial;
+
+    memcpy(&serial, names_of(s) + s->client_id_n + s->username_n, sizeof serial);
+    return serial;
+}
+
+void
+mqtt_session_set_serial(struct mqtt_session *s, uint64_t serial)
+{
+    memcpy((uint8_t *) names_of(s) + s->client_id_n + s->username_n, &serial, sizeof serial);
+}
+
+static size_t
+names_size(const struct mqtt_broker *b, size_t client_id_n, size_t username_n)
+{
+    return client_id_n + username_n + (b->config.is_persistent ? MQTT_SERIAL_SIZE : 0);
+}
+
+/* The session has none. */
+static void
+set_names(struct mqtt_broker *b, struct mqtt_session *s, struct slice client_id,
+          struct slice username)
+{
+    size_t size = names_size(b, client_id.n, username.n);
+    uint8_t *p = s->names;
+
+    if (size > MQTT_INLINE_NAMES) {
+        p = mem_alloc(size);
+        memcpy(s->names, &p, sizeof p);
+        s->flags |= MQTT_SESSION_LONG_NAMES;
+        b->heap_bytes += size;
+    }
+    s->client_id_n = (uint16_t) client_id.n;
+    s->username_n = (uint16_t) username.n;
+    memcpy(p, client_id.p, client_id.n);
+    if (username.n) {
+        memcpy(p + client_id.n, username.p, username.n);
+    }
+}
+
+void
+mqtt_session_free_names(struct mqtt_broker *b, struct mqtt_session *s)
+{
+    if (s->flags & MQTT_SESSION_LONG_NAMES) {
+        b->heap_bytes -= names_size(b, s->client_id_n, s->username_n);
+        mem_free((uint8_t *) names_of(s));
+        s->flags &= (uint8_t) ~MQTT_SESSION_LONG_NAMES;
+    }
+}
+
+/* ---- The table ---- */
+
+static uint32_t *
+bucket_of(const struct mqtt_broker *b, struct slice client_id)
+{
+    return &b->buckets[siphash(&b->config.key, client_id.p, client_id.n) & (b->n_buckets - 1)];
 }
 
 uint32_t
@@ -28,8 +102,7 @@ mqtt_session_find(const struct mqtt_broker *b, struct slice client_id)
     while (idx) {
         const struct mqtt_session *s = mqtt_session_at(b, idx);
 
-        if (s->names->client_id_n == client_id.n
-            && !memcmp(s->names->bytes, client_id.p, client_id.n)) {
+        if (s->client_id_n == client_id.n && !memcmp(names_of(s), client_id.p, client_id.n)) {
             return idx;
         }
         idx = s->hash_next;
@@ -61,37 +134,6 @@ grow_table(struct mqtt_broker *b)
     mem_free(old);
 }
 
-static size_t
-names_size(const struct mqtt_broker *b, size_t client_id_n, size_t username_n)
-{
-    return sizeof(struct mqtt_names) + client_id_n + username_n
-           + (b->config.is_persistent ? MQTT_SERIAL_SIZE : 0);
-}
-
-static void
-set_names(struct mqtt_broker *b, struct mqtt_session *s, struct slice client_id,
-          struct slice username)
-{
-    size_t size = names_size(b, client_id.n, username.n);
-    struct mqtt_names *names = mem_alloc(size);
-
-    names->client_id_n = (uint16_t) client_id.n;
-    names->username_n = (uint16_t) username.n;
-    memcpy(names->bytes, client_id.p, client_id.n);
-    if (username.n) {
-        memcpy(names->bytes + client_id.n, username.p, username.n);
-    }
-    s->names = names;
-    b->heap_bytes += size;
-}
-
-static void
-free_names(struct mqtt_broker *b, struct mqtt_names *names)
-{
-    b->heap_bytes -= names_size(b, names->client_id_n, names->username_n);
-    mem_free(names);
-}
-
 /* None at the limit of sessions. */
 uint32_t
 mqtt_session_create(struct mqtt_broker *b, struct slice client_id, struct slice username)
@@ -119,13 +161,19 @@ void
 mqtt_session_rename_user(struct mqtt_broker *b, uint32_t session, struct slice username)
 {
     struct mqtt_session *s = mqtt_session_at(b, session);
-    struct mqtt_names *old = s->names;
+    struct slice client_id = mqtt_session_client_id(s), old = mqtt_session_username(s);
+    uint64_t serial = s->flags & MQTT_SESSION_STORED ? mqtt_session_serial(s) : 0;
 
-    set_names(b, s, (struct slice) { old->bytes, old->client_id_n }, username);
-    if (s->flags & MQTT_SESSION_STORED) {
-        mqtt_names_set_serial(s->names, mqtt_names_serial(old));
+    if (old.n == username.n && (!old.n || !memcmp(old.p, username.p, old.n))) {
+        return;
     }
-    free_names(b, old);
+    client_id.p = mem_dup(client_id.p, client_id.n);
+    mqtt_session_free_names(b, s);
+    set_names(b, s, client_id, username);
+    if (s->flags & MQTT_SESSION_STORED) {
+        mqtt_session_set_serial(s, serial);
+    }
+    mem_free((uint8_t *) client_id.p);
 }
 
 static void
@@ -286,7 +334,7 @@ mqtt_session_end(struct mqtt_broker *b, uint32_t session, usec_t now)
     }
     wheel_disarm(&b->session_wheel, session);
     unlink_session(b, session);
-    free_names(b, s->names);
+    mqtt_session_free_names(b, s);
     slab_free(&b->sessions, session);
 }
 

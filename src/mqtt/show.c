@@ -43,22 +43,22 @@ mqtt_walk_sessions(const struct mqtt_broker *b, uint32_t *pos, struct mqtt_sessi
     s = mqtt_session_at(b, *pos);
     *info = (struct mqtt_session_info) {
         .client_id = mqtt_session_client_id(s),
-        .username = { s->names->bytes + s->names->client_id_n, s->names->username_n },
+        .username = mqtt_session_username(s),
         .protocol = s->version,
         .clean = s->flags & MQTT_SESSION_CLEAN,
         .n_subscriptions = mqtt_subs_n(s),
         .n_queued = mqtt_flow_n_waiting(s->flow),
         .queued_bytes = s->flow ? s->flow->bytes : 0,
         .n_inflight = s->flow ? s->flow->sent.n : 0,
-        .publishes_in = s->publishes_in,
-        .publishes_out = s->publishes_out,
-        .dropped = s->dropped,
+        .publishes_in = mqtt_session_counted(s, MQTT_COUNT_IN),
+        .publishes_out = mqtt_session_counted(s, MQTT_COUNT_OUT),
+        .dropped = mqtt_session_counted(s, MQTT_COUNT_DROPPED),
     };
     if (s->conn) {
         const struct mqtt_conn *c = mqtt_conn_at(b, s->conn);
 
         info->conn = mqtt_conn_id(b, s->conn);
-        info->origin = c->origin;
+        info->origin = mqtt_conn_origin(b, c);
         info->keep_alive_s = c->keep_alive_s;
     }
     return true;
@@ -101,6 +101,7 @@ mqtt_memory(const struct mqtt_broker *b, struct mqtt_memory *memory)
         .n_retained = mqtt_retained_n(b->retained),
         .bytes = sizeof *b + slab_bytes(&b->conns) + slab_bytes(&b->sessions)
                  + slab_bytes(&b->entries) + slab_bytes(&b->sub_ids) + slab_bytes(&b->holds)
+                 + slab_bytes(&b->v5s) + slab_bytes(&b->v6s)
                  + b->n_generations * sizeof *b->generations
                  + b->n_buckets * sizeof *b->buckets + b->heap_bytes + subtrie_bytes(b->subs)
                  + subtrie_bytes(b->shares) + slab_bytes(&b->groups) + b->allocated_props
