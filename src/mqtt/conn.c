@@ -36,6 +36,13 @@ clock_ms(const struct mqtt_broker *b, usec_t now)
     return (uint32_t) ((now - b->created_at) / CLOCK_MSEC);
 }
 
+mqtt_id
+mqtt_find(const struct mqtt_broker *b, uint32_t index, uint32_t user)
+{
+    return index && index < b->n_generations && b->generations[index]
+           && mqtt_conn_at(b, index)->user == user ? mqtt_conn_id(b, index) : 0;
+}
+
 /* ---- Where clients are ---- */
 
 static struct mqtt_seat
@@ -90,13 +97,8 @@ mqtt_open(struct mqtt_broker *b, const struct mqtt_origin *origin, uint32_t user
         b->stats.limit_connections++;
         return 0;
     }
-    if (idx >= b->n_generations) {
-        size_t n_old = b->n_generations;
-
-        b->generations = mem_grow(b->generations, &b->n_generations, (size_t) idx + 1,
-                                  sizeof *b->generations);
-        memset(b->generations + n_old, 0, (b->n_generations - n_old) * sizeof *b->generations);
-    }
+    b->generations = mem_grow_zeroed(b->generations, &b->n_generations, (size_t) idx + 1,
+                                     sizeof *b->generations);
     b->last_generation += b->last_generation == UINT32_MAX ? 2 : 1;
     b->generations[idx] = b->last_generation;
     c = mqtt_conn_at(b, idx);

@@ -181,11 +181,27 @@ TEST(counters_beyond_32_bits)
     mqtt_destroy(b);
 }
 
+TEST(a_connection_is_found_by_index_and_user)
+{
+    struct mqtt_origin origin = { .addr = addr_v4(1) };
+    struct mqtt_broker *b = create(false);
+    mqtt_id conn = mqtt_open(b, &origin, 77, CLOCK_SEC);
+
+    is_int(mqtt_find(b, (uint32_t) conn, 77), conn, "by both");
+    is_int(mqtt_find(b, (uint32_t) conn, 78), 0, "not for another user");
+    is_int(mqtt_find(b, 0, 0), 0, "0 is none");
+    is_int(mqtt_find(b, 1000000, 77), 0, "nor is what never was");
+    mqtt_closed(b, conn, CLOCK_SEC);
+    is_int(mqtt_find(b, (uint32_t) conn, 77), 0, "not when it is closed");
+    mqtt_destroy(b);
+}
+
 int
 main(void)
 {
     RUN(names_of_every_length);
     RUN(where_a_client_is);
     RUN(counters_beyond_32_bits);
+    RUN(a_connection_is_found_by_index_and_user);
     return done_testing();
 }
