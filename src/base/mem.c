@@ -99,6 +99,21 @@ mem_grow(void *array, size_t *n, size_t need, size_t elem)
     return mem_realloc(array, new_n * elem);
 }
 
+void *
+mem_grow_zeroed(void *array, size_t *n, size_t need, size_t elem)
+{
+    size_t new_n = need + need / 8 + 8;
+
+    if (need <= *n) {
+        return array;
+    }
+    mp_assert(need < SIZE_MAX / 2 && new_n <= SIZE_MAX / elem);
+    array = mem_realloc(array, new_n * elem);
+    memset((uint8_t *) array + *n * elem, 0, (new_n - *n) * elem);
+    *n = new_n;
+    return array;
+}
+
 _Noreturn void
 mem_assert_failure(const char *file, int line, const char *cond)
 {

@@ -21,6 +21,9 @@ void mem_free(void *);                              /* Accepts NULL. */
 /* Doubles 'array' of '*n' elements of 'elem' bytes until it has room for 'need'. */
 void *mem_grow(void *array, size_t *n, size_t need, size_t elem);
 
+/* The same for what is long and always there: by an eighth, and the new ones are zeroed. */
+void *mem_grow_zeroed(void *array, size_t *n, size_t need, size_t elem);
+
 /* For bugs of ours only; never reachable from what somebody sends. */
 #define mp_assert(COND) ((COND) ? (void) 0 : mem_assert_failure(__FILE__, __LINE__, #COND))
 _Noreturn void mem_assert_failure(const char *file, int line, const char *cond);

@@ -55,50 +55,66 @@ mqtt_access_connect(const struct mqtt_broker *b, const struct wire_mqtt_connect 
 
 /* ---- Rules ---- */
 
+/* 'origin' is where the session's client is, if it is connected. */
 static struct mqtt_acl_who
-who_is(const struct mqtt_broker *b, const struct mqtt_session *s)
+who_is(const struct mqtt_broker *b, const struct mqtt_session *s, struct mqtt_origin *origin)
 {
+    if (s->conn) {
+        *origin = mqtt_conn_origin(b, mqtt_conn_at(b, s->conn));
+    }
     return (struct mqtt_acl_who) {
-        .username = { s->names->bytes + s->names->client_id_n, s->names->username_n },
+        .username = mqtt_session_username(s),
         .client_id = mqtt_session_client_id(s),
-        .origin = s->conn ? &mqtt_conn_at(b, s->conn)->origin : NULL,
+        .origin = s->conn ? origin : NULL,
     };
 }
 
-bool
-mqtt_access_write(const struct mqtt_broker *b, const struct mqtt_session *s, struct slice topic)
+static bool
+may(const struct mqtt_broker *b, const struct mqtt_session *s, enum mqtt_acl_access access,
+    struct slice topic)
 {
-    struct mqtt_acl_who who = who_is(b, s);
-
-    return !b->acl || mqtt_acl_allows(b->acl, &who, MQTT_ACL_WRITE, topic);
-}
-
-bool
-mqtt_access_read(const struct mqtt_broker *b, const struct mqtt_session *s, struct slice topic)
-{
+    struct mqtt_origin origin;
     struct mqtt_acl_who who;
 
     if (!b->acl) {
         return true;
     }
-    who = who_is(b, s);
-    return mqtt_acl_allows(b->acl, &who, MQTT_ACL_READ, topic);
+    who = who_is(b, s, &origin);
+    return mqtt_acl_allows(b->acl, &who, access, topic);
+}
+
+bool
+mqtt_access_write(const struct mqtt_broker *b, const struct mqtt_session *s, struct slice topic)
+{
+    return may(b, s, MQTT_ACL_WRITE, topic);
+}
+
+bool
+mqtt_access_read(const struct mqtt_broker *b, const struct mqtt_session *s, struct slice topic)
+{
+    return may(b, s, MQTT_ACL_READ, topic);
 }
 
 bool
 mqtt_access_subscribe(const struct mqtt_broker *b, const struct mqtt_session *s,
                       struct slice filter)
 {
-    struct mqtt_acl_who who = who_is(b, s);
+    struct mqtt_origin origin;
+    struct mqtt_acl_who who;
 
-    return !b->acl || mqtt_acl_may_subscribe(b->acl, &who, filter);
+    if (!b->acl) {
+        return true;
+    }
+    who = who_is(b, s, &origin);
+    return mqtt_acl_may_subscribe(b->acl, &who, filter);
 }
 
 bool
 mqtt_access_will(const struct mqtt_broker *b, const struct mqtt_session *s,
                  const struct mqtt_will *will)
 {
-    struct mqtt_acl_who who = who_is(b, s);
+    struct mqtt_origin origin;
+    struct mqtt_acl_who who = who_is(b, s, &origin);
 
     who.origin = &will->origin;
     return !mqtt_topic_is_reserved(mqtt_msg_topic(will->msg))

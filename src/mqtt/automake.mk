@@ -36,6 +36,7 @@ src_mqtt_libmqtt_a_SOURCES = \
 	src/mqtt/share.c \
 	src/mqtt/show.c \
 	src/mqtt/stall.c \
+	src/mqtt/subs.c \
 	src/mqtt/subscribe.c \
 	src/mqtt/sys.c \
 	src/mqtt/sys.h \

@@ -59,6 +59,8 @@ mqtt_create(const struct mqtt_config *config, usec_t now)
     slab_init(&b->entries, sizeof(struct mqtt_entry), 0);
     slab_init(&b->sub_ids, sizeof(struct mqtt_sub_id), 0);
     slab_init(&b->holds, sizeof(struct mqtt_hold), 0);
+    slab_init(&b->v5s, mqtt_v5_size, 0);
+    slab_init(&b->v6s, sizeof(struct ip_addr), 0);
     wheel_init(&b->conn_wheel, &b->conns, offsetof(struct mqtt_conn, timer),
                offsetof(struct mqtt_conn, timer_due), CONN_TICK_US, now);
     wheel_init(&b->session_wheel, &b->sessions, offsetof(struct mqtt_session, timer),
@@ -79,8 +81,8 @@ forget_session(struct mqtt_broker *b, uint32_t session)
 
     mqtt_session_drop_will(b, session);
     mqtt_flow_free(b, s);
-    mem_free(s->subs);
-    mem_free(s->names);
+    mqtt_subs_free(b, s);
+    mqtt_session_free_names(b, s);
 }
 
 void
@@ -117,6 +119,8 @@ mqtt_destroy(struct mqtt_broker *b)
     slab_uninit(&b->entries);
     slab_uninit(&b->sub_ids);
     slab_uninit(&b->holds);
+    slab_uninit(&b->v5s);
+    slab_uninit(&b->v6s);
     mem_free(b->doomed);
     mem_free(b->generations);
     mem_free(b->buckets);

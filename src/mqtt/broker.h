@@ -17,7 +17,8 @@
 #include "base/stats.h"
 #include "topic/subtrie.h"
 
-typedef uint64_t mqtt_id;             /* A Network Connection: index and generation; 0: none. */
+/* A Network Connection: low 32 bits index, high 32 bits generation; 0: none. */
+typedef uint64_t mqtt_id;
 
 enum mqtt_anonymous {
     MQTT_ANONYMOUS_AUTO,              /* Allowed unless there are credentials to check. */
@@ -116,6 +117,9 @@ struct mqtt_origin {                  /* Where a client sits: for show and acces
 };
 /* Opens; 0 at the limit.  'user' comes back in events. */
 mqtt_id mqtt_open(struct mqtt_broker *, const struct mqtt_origin *, uint32_t user, usec_t now);
+
+/* The one with this index, if it is there and 'user' is its user; else 0. */
+mqtt_id mqtt_find(const struct mqtt_broker *, uint32_t index, uint32_t user);
 
 /* Bytes of the stream.  All are taken; MQTT_EV_CREDIT says when the window may open for them. */
 void mqtt_input(struct mqtt_broker *, mqtt_id, const void *, size_t, usec_t now);
@@ -221,7 +225,8 @@ struct mqtt_subscription_info {
     struct slice filter, client_id;
     uint8_t qos;                      /* Granted. */
 };
-/* Subscriptions of the session last returned by mqtt_walk_sessions() at '*session_pos'. */
+/* Subscriptions of the session last returned by mqtt_walk_sessions() at '*session_pos'; the filter is
+ * valid until the next call. */
 bool mqtt_walk_subscriptions(const struct mqtt_broker *, uint32_t session_pos, uint32_t *pos,
                              struct mqtt_subscription_info *);
 /* The filters that MQTT_EV_SUBSCRIBE has announced and MQTT_EV_UNSUBSCRIBE not taken back, those of

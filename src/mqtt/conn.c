@@ -37,6 +37,56 @@ clock_ms(const struct mqtt_broker *b, usec_t now)
 }
 
 mqtt_id
+mqtt_find(const struct mqtt_broker *b, uint32_t index, uint32_t user)
+{
+    return index && index < b->n_generations && b->generations[index]
+           && mqtt_conn_at(b, index)->user == user ? mqtt_conn_id(b, index) : 0;
+}
+
+/* ---- Where clients are ---- */
+
+static struct mqtt_seat
+seat_of(struct mqtt_broker *b, const struct mqtt_origin *origin)
+{
+    struct mqtt_seat seat = {
+        .ingress_port = origin->ingress_port,
+        .tcp_port = origin->tcp_port,
+        .vlan = origin->vlan & 0xfff,
+        .is_v6 = !addr_is_v4(&origin->addr),
+        .mac = origin->mac,
+    };
+
+    if (seat.is_v6) {
+        seat.addr = slab_alloc(&b->v6s);
+        memcpy(slab_at(&b->v6s, seat.addr), &origin->addr, sizeof origin->addr);
+    } else {
+        seat.addr = addr_to_v4(&origin->addr);
+    }
+    return seat;
+}
+
+struct mqtt_origin
+mqtt_conn_origin(const struct mqtt_broker *b, const struct mqtt_conn *c)
+{
+    const struct mqtt_seat *seat = &c->seat;
+    struct mqtt_origin origin = {
+        .ingress_port = seat->ingress_port,
+        .tcp_port = seat->tcp_port,
+        .vlan = seat->vlan,
+        .mac = seat->mac,
+    };
+
+    if (seat->is_v6) {
+        memcpy(&origin.addr, slab_at(&b->v6s, seat->addr), sizeof origin.addr);
+    } else {
+        origin.addr = addr_v4(seat->addr);
+    }
+    return origin;
+}
+
+/* ---- Life and death ---- */
+
+mqtt_id
 mqtt_open(struct mqtt_broker *b, const struct mqtt_origin *origin, uint32_t user, usec_t now)
 {
     uint32_t idx = slab_alloc(&b->conns);
@@ -47,18 +97,13 @@ mqtt_open(struct mqtt_broker *b, const struct mqtt_origin *origin, uint32_t user
         b->stats.limit_connections++;
         return 0;
     }
-    if (idx >= b->n_generations) {
-        size_t n_old = b->n_generations;
-
-        b->generations = mem_grow(b->generations, &b->n_generations, (size_t) idx + 1,
-                                  sizeof *b->generations);
-        memset(b->generations + n_old, 0, (b->n_generations - n_old) * sizeof *b->generations);
-    }
+    b->generations = mem_grow_zeroed(b->generations, &b->n_generations, (size_t) idx + 1,
+                                     sizeof *b->generations);
     b->last_generation += b->last_generation == UINT32_MAX ? 2 : 1;
     b->generations[idx] = b->last_generation;
     c = mqtt_conn_at(b, idx);
     c->user = user;
-    c->origin = *origin;
+    c->seat = seat_of(b, origin);
     c->heard_ms = clock_ms(b, now);
     wheel_arm(&b->conn_wheel, idx, now + b->config.connect_timeout_us);
     b->stats.connections++;
@@ -95,6 +140,9 @@ mqtt_conn_free(struct mqtt_broker *b, uint32_t conn)
     mqtt_hold_free(b, conn);
     wheel_disarm(&b->conn_wheel, conn);
     b->generations[conn] = 0;
+    if (c->seat.is_v6) {
+        slab_free(&b->v6s, c->seat.addr);
+    }
     slab_free(&b->conns, conn);
 }
 
@@ -126,7 +174,7 @@ mqtt_ctl_end(struct mqtt_broker *b, uint32_t conn, const struct writer *w)
     struct mqtt_conn *c = mqtt_conn_at(b, conn);
 
     mp_assert(!w->failed);
-    if (writer_size(w) > mqtt_v5_max_packet_size(c->v5)) {
+    if (writer_size(w) > mqtt_v5_max_packet_size(mqtt_v5_of(b, c))) {
         b->stats.too_large_out++;     /* [MQTT-3.1.2-24], [MQTT-3.1.2-25] */
         if (!c->ctl->size) {
             mqtt_ctl_free(c);

@@ -92,8 +92,7 @@ assign_client_id(struct mqtt_broker *b, uint8_t id[ASSIGNED_SIZE])
 }
 
 static struct mqtt_will *
-make_will(struct mqtt_broker *b, const struct wire_mqtt_connect *c,
-          const struct mqtt_origin *origin)
+make_will(struct mqtt_broker *b, const struct wire_mqtt_connect *c, struct mqtt_origin origin)
 {
     struct mqtt_will *will = mem_zalloc(sizeof *will);
     struct mbuf *payload = mbuf_copy(c->will_payload.p, c->will_payload.n);
@@ -103,7 +102,7 @@ make_will(struct mqtt_broker *b, const struct wire_mqtt_connect *c,
     will->msg->qos = c->will_qos;
     will->msg->retain = c->will_retain;
     will->delay_s = wire_mqtt_prop_number(&c->will_props, MQTT_PROP_WILL_DELAY, 0);
-    will->origin = *origin;
+    will->origin = origin;
     mqtt_msg_account(will->msg, &b->message_bytes);
     mbuf_unref(payload);
     return will;
@@ -231,9 +230,9 @@ accept_client(struct mqtt_broker *b, uint32_t conn, const struct joining *j, use
     s->conn = conn;
     s->version = connect->version;
     s->expiry_s = expiry_of(&b->config, connect);
-    s->flags = (uint8_t) ((s->flags & MQTT_SESSION_STORED)
+    s->flags = (uint8_t) ((s->flags & MQTT_SESSION_LASTING)
                           | (s->expiry_s ? 0 : MQTT_SESSION_CLEAN));
-    s->will = connect->has_will ? make_will(b, connect, &c->origin) : NULL;
+    s->will = connect->has_will ? make_will(b, connect, mqtt_conn_origin(b, c)) : NULL;
     mqtt_persist_connected(b, s);
 
     c->session = session;

@@ -192,7 +192,7 @@ static enum mqtt_put
 drop_delivery(struct mqtt_broker *b, struct mqtt_session *s, const struct mqtt_delivery *d)
 {
     mqtt_sub_ids_free(b, d->sub_ids);
-    s->dropped++;
+    mqtt_session_count(s, MQTT_COUNT_DROPPED);
     if (d->qos) {
         b->stats.dropped_qos12++;
     } else {
@@ -212,7 +212,7 @@ make_room(struct mqtt_broker *b, struct mqtt_session *s, const struct mqtt_msg *
             return false;
         }
         entry_free(b, queue_pop(b, f, MQTT_QUEUE_QOS0));
-        s->dropped++;
+        mqtt_session_count(s, MQTT_COUNT_DROPPED);
         b->stats.dropped_qos0++;
     }
     return true;

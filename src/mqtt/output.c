@@ -54,7 +54,7 @@ sending_of(struct mqtt_broker *b, const struct mqtt_conn *c, const struct mqtt_e
 {
     struct slice topic = mqtt_msg_topic(e->msg);
     bool is_known = false;
-    struct sending s = { .alias = mqtt_v5_alias_out(c->v5, topic, &is_known) };
+    struct sending s = { .alias = mqtt_v5_alias_out(mqtt_v5_of(b, c), topic, &is_known) };
 
     s.publish.qos = e->qos;
     s.publish.retain = e->flags & MQTT_ENTRY_RETAIN;
@@ -155,7 +155,8 @@ take_publish(struct mqtt_broker *b, struct mqtt_conn *c, struct mqtt_entry *e, s
     }
     was_sent = e->packet_id && !(e->flags & MQTT_ENTRY_NEW);
     sending = sending_of(b, c, e, pull->now);
-    if (sending.head_n + (uint64_t) sending.publish.payload.n > mqtt_v5_max_packet_size(c->v5)) {
+    if (sending.head_n + (uint64_t) sending.publish.payload.n
+        > mqtt_v5_max_packet_size(mqtt_v5_of(b, c))) {
         b->stats.too_large_out++;     /* [MQTT-3.1.2-25] */
         return TAKEN_NEVER;
     }
@@ -172,12 +173,12 @@ take_publish(struct mqtt_broker *b, struct mqtt_conn *c, struct mqtt_entry *e, s
     }
     sending.publish.packet_id = e->packet_id;
     if (sending.alias) {
-        mqtt_v5_alias_sent(b, c->v5, sending.alias, mqtt_msg_topic(e->msg));
+        mqtt_v5_alias_sent(b, mqtt_v5_of(b, c), sending.alias, mqtt_msg_topic(e->msg));
     }
     b->stats.publishes_out++;
     b->stats.packets_out++;
     b->stats.publish_bytes_out += sending.publish.payload.n;
-    s->publishes_out++;
+    mqtt_session_count(s, MQTT_COUNT_OUT);
     return write_publish(c->version, &sending, &pull->w, pull->out, e->msg->payload);
 }
 
@@ -198,7 +199,7 @@ static void
 take_messages(struct mqtt_broker *b, struct mqtt_conn *c, struct pull *pull)
 {
     struct mqtt_session *s = mqtt_session_at(b, c->session);
-    uint32_t window = mqtt_v5_window(b, c->v5);
+    uint32_t window = mqtt_v5_window(b, mqtt_v5_of(b, c));
     enum taken taken = TAKEN_WHOLE;
     uint32_t idx;
 
@@ -210,7 +211,7 @@ take_messages(struct mqtt_broker *b, struct mqtt_conn *c, struct pull *pull)
         taken = e->flags & MQTT_ENTRY_RELEASED ? take_pubrel(b, s, e, &pull->w)
                 : take_publish(b, c, e, pull);
         if (taken == TAKEN_NEVER) {
-            s->dropped++;
+            mqtt_session_count(s, MQTT_COUNT_DROPPED);
             mqtt_flow_discard(b, s, idx);
         } else if (taken != TAKEN_NOT) {
             mqtt_flow_sent(b, s, idx, pull->now);

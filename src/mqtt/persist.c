@@ -148,7 +148,7 @@ mqtt_persist_orphan(struct mqtt_broker *b, struct mqtt_msg *msg)
 static struct mqtt_record
 record_of(const struct mqtt_session *s, enum mqtt_record_type type)
 {
-    return (struct mqtt_record) { .type = type, .session = mqtt_names_serial(s->names) };
+    return (struct mqtt_record) { .type = type, .session = mqtt_session_serial(s) };
 }
 
 void
@@ -164,8 +164,7 @@ mqtt_persist_parted(struct mqtt_broker *b, const struct mqtt_session *s, usec_t 
     r.expiry_s = s->expiry_s;
     r.parted_at = parted_at ? wall_clock(b, parted_at) : 0;
     r.client_id = mqtt_session_client_id(s);
-    r.username = (struct slice) { s->names->bytes + s->names->client_id_n,
-                                  s->names->username_n };
+    r.username = mqtt_session_username(s);
     put(b, &r);
 }
 
@@ -174,7 +173,7 @@ mqtt_persist_connected(struct mqtt_broker *b, struct mqtt_session *s)
 {
     if (is_recording(b) && s->expiry_s && !(s->flags & MQTT_SESSION_STORED)) {
         s->flags |= MQTT_SESSION_STORED;
-        mqtt_names_set_serial(s->names, ++b->journal.last_session);
+        mqtt_session_set_serial(s, ++b->journal.last_session);
     }
     mqtt_persist_parted(b, s, 0);
     if (is_stored(b, s) && s->will) {

@@ -397,7 +397,7 @@ mqtt_handle_publish(struct mqtt_broker *b, uint32_t conn, const struct wire_mqtt
     if (result != WIRE_MQTT_DONE) {
         return mqtt_reason_of(result);
     }
-    reason = c->v5 ? check_v5(b, c->v5, &p) : 0;
+    reason = c->v5 ? check_v5(b, mqtt_v5_of(b, c), &p) : 0;
     if (reason) {
         return reason;
     }
@@ -406,7 +406,7 @@ mqtt_handle_publish(struct mqtt_broker *b, uint32_t conn, const struct wire_mqtt
     }
     b->stats.publishes_in++;
     b->stats.publish_bytes_in += frame->payload ? frame->payload->size : p.payload.n;
-    s->publishes_in++;
+    mqtt_session_count(s, MQTT_COUNT_IN);
     if (p.qos == 2 && mqtt_inbound_has(s, p.packet_id)) {
         is_new = false;               /* Taken over before: acknowledged, whatever holds now. */
     } else if (mqtt_topic_is_reserved(p.topic)) {

@@ -124,7 +124,7 @@ restore_session(struct mqtt_broker *b, const struct mqtt_record *r, usec_t now)
     s->flags |= MQTT_SESSION_STORED;
     s->expiry_s = left_of(r->expiry_s, found.gone_s);
     s->parted_s = (uint32_t) ((now - b->created_at + CLOCK_SEC - 1) / CLOCK_SEC);
-    mqtt_names_set_serial(s->names, r->session);
+    mqtt_session_set_serial(s, r->session);
     m->sessions = mem_grow(m->sessions, &m->allocated_sessions, m->n_sessions + 1,
                            sizeof *m->sessions);
     m->sessions[m->n_sessions++] = found;

@@ -7,18 +7,91 @@
 #include "mqtt/access.h"
 
 #define FIRST_BUCKETS 64u
-#define FIRST_SUBS 24u
 
-static uint32_t *
-bucket_of(const struct mqtt_broker *b, struct slice client_id)
+/* ---- Names ---- */
+
+static const uint8_t *
+names_of(const struct mqtt_session *s)
 {
-    return &b->buckets[siphash(&b->config.key, client_id.p, client_id.n) & (b->n_buckets - 1)];
+    const uint8_t *p = s->names;
+
+    if (s->flags & MQTT_SESSION_LONG_NAMES) {
+        memcpy(&p, s->names, sizeof p);
+    }
+    return p;
 }
 
 struct slice
 mqtt_session_client_id(const struct mqtt_session *s)
 {
-    return (struct slice) { s->names->bytes, s->names->client_id_n };
+    return (struct slice) { names_of(s), s->client_id_n };
+}
+
+struct slice
+mqtt_session_username(const struct mqtt_session *s)
+{
+    return (struct slice) { names_of(s) + s->client_id_n, s->username_n };
+}
+
+uint64_t
+mqtt_session_serial(const struct mqtt_session *s)
+{
+    uint64_t serial;
+
+    memcpy(&serial, names_of(s) + s->client_id_n + s->username_n, sizeof serial);
+    return serial;
+}
+
+void
+mqtt_session_set_serial(struct mqtt_session *s, uint64_t serial)
+{
+    memcpy((uint8_t *) names_of(s) + s->client_id_n + s->username_n, &serial, sizeof serial);
+}
+
+static size_t
+names_size(const struct mqtt_broker *b, size_t client_id_n, size_t username_n)
+{
+    return client_id_n + username_n + (b->config.is_persistent ? MQTT_SERIAL_SIZE : 0);
+}
+
+/* The session has none. */
+static void
+set_names(struct mqtt_broker *b, struct mqtt_session *s, struct slice client_id,
+          struct slice username)
+{
+    size_t size = names_size(b, client_id.n, username.n);
+    uint8_t *p = s->names;
+
+    if (size > MQTT_INLINE_NAMES) {
+        p = mem_alloc(size);
+        memcpy(s->names, &p, sizeof p);
+        s->flags |= MQTT_SESSION_LONG_NAMES;
+        b->heap_bytes += size;
+    }
+    s->client_id_n = (uint16_t) client_id.n;
+    s->username_n = (uint16_t) username.n;
+    memcpy(p, client_id.p, client_id.n);
+    if (username.n) {
+        memcpy(p + client_id.n, username.p, username.n);
+    }
+}
+
+void
+mqtt_session_free_names(struct mqtt_broker *b, struct mqtt_session *s)
+{
+    if (s->flags & MQTT_SESSION_LONG_NAMES) {
+        b->heap_bytes -= names_size(b, s->client_id_n, s->username_n);
+        mem_free((uint8_t *) names_of(s));
+        s->flags &= (uint8_t) ~MQTT_SESSION_LONG_NAMES;
+    }
+}
+
+/* ---- The table ---- */
+
+static uint32_t *
+bucket_of(const struct mqtt_broker *b, struct slice client_id)
+{
+    return &b->buckets[siphash(&b->config.key, client_id.p, client_id.n) & (b->n_buckets - 1)];
 }
 
 uint32_t
@@ -29,8 +102,7 @@ mqtt_session_find(const struct mqtt_broker *b, struct slice client_id)
     while (idx) {
         const struct mqtt_session *s = mqtt_session_at(b, idx);
 
-        if (s->names->client_id_n == client_id.n
-            && !memcmp(s->names->bytes, client_id.p, client_id.n)) {
+        if (s->client_id_n == client_id.n && !memcmp(names_of(s), client_id.p, client_id.n)) {
             return idx;
         }
         idx = s->hash_next;
@@ -62,37 +134,6 @@ grow_table(struct mqtt_broker *b)
     mem_free(old);
 }
 
-static size_t
-names_size(const struct mqtt_broker *b, size_t client_id_n, size_t username_n)
-{
-    return sizeof(struct mqtt_names) + client_id_n + username_n
-           + (b->config.is_persistent ? MQTT_SERIAL_SIZE : 0);
-}
-
-static void
-set_names(struct mqtt_broker *b, struct mqtt_session *s, struct slice client_id,
-          struct slice username)
-{
-    size_t size = names_size(b, client_id.n, username.n);
-    struct mqtt_names *names = mem_alloc(size);
-
-    names->client_id_n = (uint16_t) client_id.n;
-    names->username_n = (uint16_t) username.n;
-    memcpy(names->bytes, client_id.p, client_id.n);
-    if (username.n) {
-        memcpy(names->bytes + client_id.n, username.p, username.n);
-    }
-    s->names = names;
-    b->heap_bytes += size;
-}
-
-static void
-free_names(struct mqtt_broker *b, struct mqtt_names *names)
-{
-    b->heap_bytes -= names_size(b, names->client_id_n, names->username_n);
-    mem_free(names);
-}
-
 /* None at the limit of sessions. */
 uint32_t
 mqtt_session_create(struct mqtt_broker *b, struct slice client_id, struct slice username)
@@ -120,13 +161,19 @@ void
 mqtt_session_rename_user(struct mqtt_broker *b, uint32_t session, struct slice username)
 {
     struct mqtt_session *s = mqtt_session_at(b, session);
-    struct mqtt_names *old = s->names;
+    struct slice client_id = mqtt_session_client_id(s), old = mqtt_session_username(s);
+    uint64_t serial = s->flags & MQTT_SESSION_STORED ? mqtt_session_serial(s) : 0;
 
-    set_names(b, s, (struct slice) { old->bytes, old->client_id_n }, username);
-    if (s->flags & MQTT_SESSION_STORED) {
-        mqtt_names_set_serial(s->names, mqtt_names_serial(old));
+    if (old.n == username.n && (!old.n || !memcmp(old.p, username.p, old.n))) {
+        return;
     }
-    free_names(b, old);
+    client_id.p = mem_dup(client_id.p, client_id.n);
+    mqtt_session_free_names(b, s);
+    set_names(b, s, client_id, username);
+    if (s->flags & MQTT_SESSION_STORED) {
+        mqtt_session_set_serial(s, serial);
+    }
+    mem_free((uint8_t *) client_id.p);
 }
 
 static void
@@ -141,114 +188,30 @@ unlink_session(struct mqtt_broker *b, uint32_t session)
     *link = s->hash_next;
 }
 
-bool
-mqtt_subs_next(const struct mqtt_subs *subs, uint32_t *pos, struct slice *filter)
-{
-    uint32_t n;
-
-    if (!subs || *pos >= subs->size) {
-        return false;
-    }
-    n = (uint32_t) subs->bytes[*pos] << 8 | subs->bytes[*pos + 1];
-    *filter = (struct slice) { subs->bytes + *pos + 2, n };
-    *pos += 2 + n;
-    return true;
-}
-
-static void
-append_filter(struct mqtt_broker *b, struct mqtt_session *s, struct slice filter)
-{
-    uint32_t used = s->subs ? s->subs->size : 0;
-    uint32_t allocated = s->subs ? s->subs->allocated : 0;
-    uint32_t need = used + 2 + filter.n;
-
-    if (need > allocated) {
-        uint32_t new = MP_MAX(MP_MAX(FIRST_SUBS, allocated + allocated / 2), need);
-
-        b->heap_bytes += new - allocated + (s->subs ? 0 : sizeof *s->subs);
-        s->subs = mem_realloc(s->subs, sizeof *s->subs + new);
-        s->subs->allocated = new;
-        if (!used) {
-            s->subs->n = s->subs->size = 0;
-        }
-    }
-    s->subs->bytes[used] = (uint8_t) (filter.n >> 8);
-    s->subs->bytes[used + 1] = (uint8_t) filter.n;
-    memcpy(s->subs->bytes + used + 2, filter.p, filter.n);
-    s->subs->size = need;
-    s->subs->n++;
-}
-
-static void
-free_subs(struct mqtt_broker *b, struct mqtt_session *s)
-{
-    if (s->subs) {
-        b->heap_bytes -= sizeof *s->subs + s->subs->allocated;
-        mem_free(s->subs);
-        s->subs = NULL;
-    }
-}
-
-static void
-remove_filter(struct mqtt_broker *b, struct mqtt_session *s, struct slice filter)
-{
-    struct mqtt_subs *subs = s->subs;
-    uint32_t pos = 0, start = 0;
-    struct slice found;
-
-    while (mqtt_subs_next(subs, &pos, &found)) {
-        if (found.n == filter.n && !memcmp(found.p, filter.p, filter.n)) {
-            memmove(subs->bytes + start, subs->bytes + pos, subs->size - pos);
-            subs->size -= pos - start;
-            subs->n--;
-            break;
-        }
-        start = pos;
-    }
-    if (subs && !subs->n) {
-        free_subs(b, s);
-    }
-}
-
-/* The value of a subscription; false if there is none. */
-bool
-mqtt_session_subscription(const struct mqtt_broker *b, uint32_t session, struct slice filter,
-                          uint32_t *value)
-{
-    const struct subtrie_entry *e;
-    struct slice shared = filter;
-
-    if (mqtt_share_parse(&shared) == MQTT_SHARE_VALID) {
-        return mqtt_share_find(b, filter, session, value);
-    }
-    e = subtrie_find(b->subs, filter, session);
-    if (e) {
-        *value = e->value;
-    }
-    return e;
-}
-
 enum mqtt_subscribed
 mqtt_session_subscribe(struct mqtt_broker *b, uint32_t session, struct slice filter,
                        uint32_t value)
 {
     struct mqtt_session *s = mqtt_session_at(b, session);
+    struct subtrie_entry entry = { session, value };
     enum subtrie_put_result result;
     struct slice shared = filter;
-    uint32_t old;
+    uint32_t place;
 
-    if (s->subs && s->subs->n >= b->config.max_subscriptions
-        && !mqtt_session_subscription(b, session, filter, &old)) {
+    if (mqtt_subs_n(s) >= b->config.max_subscriptions && !mqtt_subs_find(b, session, filter)) {
         return MQTT_SUBSCRIBED_LIMIT;
     }
-    result = mqtt_share_parse(&shared) == MQTT_SHARE_VALID
-             ? mqtt_share_put(b, filter, session, value)
-             : subtrie_put(b->subs, filter, session, value);
+    if (mqtt_share_parse(&shared) == MQTT_SHARE_VALID) {
+        result = mqtt_share_put(b, filter, entry, &place);
+        place |= MQTT_SUB_SHARED;
+    } else {
+        result = subtrie_put_place(b->subs, filter, entry, &place);
+    }
     mqtt_persist_subscribed(b, s, filter, value);
     if (result == SUBTRIE_REPLACED) {
         return MQTT_SUBSCRIBED_AGAIN;
     }
-    append_filter(b, s, filter);
+    mqtt_subs_put(b, s, place);
     b->n_subscriptions++;
     if (result == SUBTRIE_ADDED_FIRST) {
         mqtt_push_filter_event(b, MQTT_EV_SUBSCRIBE, shared);
@@ -257,13 +220,17 @@ mqtt_session_subscribe(struct mqtt_broker *b, uint32_t session, struct slice fil
 }
 
 static void
-leave_filter(struct mqtt_broker *b, uint32_t session, struct slice filter)
+leave_filter(struct mqtt_broker *b, uint32_t session, uint32_t place)
 {
-    struct slice shared = filter;
-    enum subtrie_remove_result result = mqtt_share_parse(&shared) == MQTT_SHARE_VALID
-                                        ? mqtt_share_remove(b, filter, session)
-                                        : subtrie_remove(b->subs, filter, session);
+    struct slice filter = mqtt_subs_filter(b, place), shared = filter;
+    enum subtrie_remove_result result;
 
+    if (place & MQTT_SUB_SHARED) {
+        mqtt_share_parse(&shared);
+        result = mqtt_share_remove(b, place & ~MQTT_SUB_SHARED, shared, session);
+    } else {
+        result = subtrie_remove_place(b->subs, place, session);
+    }
     if (result == SUBTRIE_REMOVED_LAST) {
         mqtt_push_filter_event(b, MQTT_EV_UNSUBSCRIBE, shared);
     }
@@ -274,13 +241,13 @@ leave_filter(struct mqtt_broker *b, uint32_t session, struct slice filter)
 bool
 mqtt_session_unsubscribe(struct mqtt_broker *b, uint32_t session, struct slice filter)
 {
-    uint32_t value;
+    uint32_t place = mqtt_subs_find(b, session, filter);
 
-    if (!mqtt_session_subscription(b, session, filter, &value)) {
+    if (!place) {
         return false;
     }
-    leave_filter(b, session, filter);
-    remove_filter(b, mqtt_session_at(b, session), filter);
+    leave_filter(b, session, place);
+    mqtt_subs_remove(b, mqtt_session_at(b, session), place);
     return true;
 }
 
@@ -318,23 +285,41 @@ publish_will(struct mqtt_broker *b, uint32_t session, usec_t now)
     mqtt_msg_unref(msg);
 }
 
+/* All subscriptions go, then what came through shared ones goes to the other members. */
+static void
+leave_filters(struct mqtt_broker *b, uint32_t session, usec_t now)
+{
+    struct mqtt_session *s = mqtt_session_at(b, session);
+    const uint32_t *places = mqtt_subs_places(s);
+    uint32_t n = mqtt_subs_n(s), n_heirs = 0;
+    uint32_t *heirs = NULL;
+    size_t allocated = 0;
+
+    for (uint32_t i = 0; i < n; i++) {
+        uint32_t group = places[i] & MQTT_SUB_SHARED ? places[i] & ~MQTT_SUB_SHARED : SLAB_NONE;
+
+        if (s->flow && group && mqtt_share_n_members(b, group) > 1) {
+            heirs = mem_grow(heirs, &allocated, n_heirs + 1u, sizeof *heirs);
+            heirs[n_heirs++] = group;
+        }
+        leave_filter(b, session, places[i]);
+    }
+    for (uint32_t i = 0; i < n_heirs; i++) {
+        mqtt_share_bequeath(b, session, heirs[i], now);
+    }
+    mem_free(heirs);
+    mqtt_subs_free(b, s);
+}
+
 /* The session ceases to exist: subscriptions go, a delayed Will is published (5.0 section
  * 3.1.2.5), what was queued is lost. */
 void
 mqtt_session_end(struct mqtt_broker *b, uint32_t session, usec_t now)
 {
     struct mqtt_session *s = mqtt_session_at(b, session);
-    struct slice filter;
-    uint32_t pos = 0;
 
     mp_assert(!s->conn);
-    while (mqtt_subs_next(s->subs, &pos, &filter)) {
-        leave_filter(b, session, filter);
-    }
-    for (pos = 0; s->flow && mqtt_subs_next(s->subs, &pos, &filter); ) {
-        mqtt_share_bequeath(b, session, filter, now);
-    }
-    free_subs(b, s);
+    leave_filters(b, session, now);
     if (s->will) {
         publish_will(b, session, now);
     }
@@ -349,7 +334,7 @@ mqtt_session_end(struct mqtt_broker *b, uint32_t session, usec_t now)
     }
     wheel_disarm(&b->session_wheel, session);
     unlink_session(b, session);
-    free_names(b, s->names);
+    mqtt_session_free_names(b, s);
     slab_free(&b->sessions, session);
 }
 

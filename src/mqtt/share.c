@@ -54,19 +54,17 @@ mqtt_share_parse(struct slice *filter)
     return MQTT_SHARE_VALID;
 }
 
-static struct mqtt_group *
-find_group(const struct mqtt_broker *b, struct slice whole, uint32_t *idx)
+/* The group whose string has this place in the second trie. */
+static uint32_t
+group_of(const struct mqtt_broker *b, uint32_t place)
 {
-    const struct subtrie_entry *e = subtrie_find(b->shares, whole, 0);
-
-    *idx = e ? e->value : SLAB_NONE;
-    return e ? group_at(b, e->value) : NULL;
+    return subtrie_find_place(b->shares, place, 0)->value;
 }
 
 static struct member *
 find_member(const struct mqtt_group *g, uint32_t session)
 {
-    for (size_t i = 0; g && i < g->n; i++) {
+    for (size_t i = 0; i < g->n; i++) {
         if (g->members[i].session == session) {
             return &g->members[i];
         }
@@ -74,54 +72,57 @@ find_member(const struct mqtt_group *g, uint32_t session)
     return NULL;
 }
 
-/* The value with which 'session' is a member of the group; false if it is none. */
-bool
-mqtt_share_find(const struct mqtt_broker *b, struct slice whole, uint32_t session,
-                uint32_t *value)
+const uint32_t *
+mqtt_share_value(const struct mqtt_broker *b, uint32_t place, uint32_t session)
 {
-    uint32_t idx;
-    const struct member *m = find_member(find_group(b, whole, &idx), session);
+    const struct member *m = find_member(group_at(b, group_of(b, place)), session);
 
-    if (m) {
-        *value = m->value;
-    }
-    return m;
+    return m ? &m->value : NULL;
 }
 
-/* Adds or replaces a member, as subtrie_put() does for FILTER. */
+uint32_t
+mqtt_share_n_members(const struct mqtt_broker *b, uint32_t place)
+{
+    return (uint32_t) group_at(b, group_of(b, place))->n;
+}
+
+/* Adds or replaces a member, as subtrie_put_place() does for FILTER. */
 enum subtrie_put_result
-mqtt_share_put(struct mqtt_broker *b, struct slice whole, uint32_t session, uint32_t value)
+mqtt_share_put(struct mqtt_broker *b, struct slice whole, struct subtrie_entry member,
+               uint32_t *place)
 {
     enum subtrie_put_result result = SUBTRIE_ADDED;
     struct slice filter = whole;
-    uint32_t idx;
-    struct mqtt_group *g = find_group(b, whole, &idx);
-    struct member *m = find_member(g, session);
+    struct mqtt_group *g;
+    struct member *m;
 
-    if (m) {
-        m->value = value;
-        return SUBTRIE_REPLACED;
-    }
-    if (!g) {
+    *place = subtrie_place(b->shares, whole);
+    if (!*place) {
+        uint32_t idx = slab_alloc(&b->groups);
+
         mqtt_share_parse(&filter);
-        idx = slab_alloc(&b->groups);
-        g = group_at(b, idx);
-        subtrie_put(b->shares, whole, 0, idx);
+        subtrie_put_place(b->shares, whole, (struct subtrie_entry) { 0, idx }, place);
         result = subtrie_put(b->subs, filter, idx | MQTT_GROUP, 0);
     }
+    g = group_at(b, group_of(b, *place));
+    m = find_member(g, member.subscriber);
+    if (m) {
+        m->value = member.value;
+        return SUBTRIE_REPLACED;
+    }
     g->members = mem_grow(g->members, &g->allocated, g->n + 1, sizeof *g->members);
-    g->members[g->n++] = (struct member) { session, value };
+    g->members[g->n++] = (struct member) { member.subscriber, member.value };
     b->n_shared++;
     return result;
 }
 
+/* 'filter' is FILTER. */
 enum subtrie_remove_result
-mqtt_share_remove(struct mqtt_broker *b, struct slice whole, uint32_t session)
+mqtt_share_remove(struct mqtt_broker *b, uint32_t place, struct slice filter, uint32_t session)
 {
     enum subtrie_remove_result result;
-    struct slice filter = whole;
-    uint32_t idx;
-    struct mqtt_group *g = find_group(b, whole, &idx);
+    uint32_t idx = group_of(b, place);
+    struct mqtt_group *g = group_at(b, idx);
     struct member *m = find_member(g, session);
 
     if (!m) {
@@ -133,9 +134,8 @@ mqtt_share_remove(struct mqtt_broker *b, struct slice whole, uint32_t session)
     if (g->n) {
         return SUBTRIE_REMOVED;
     }
-    mqtt_share_parse(&filter);
     result = subtrie_remove(b->subs, filter, idx | MQTT_GROUP);
-    subtrie_remove(b->shares, whole, 0);
+    subtrie_remove_place(b->shares, place, 0);
     mem_free(g->members);
     slab_free(&b->groups, idx);
     return result;
@@ -233,22 +233,21 @@ hand_on(struct mqtt_broker *b, const struct mqtt_list *list, struct legacy *l, u
     }
 }
 
-/* The session, which is no member any more, is about to end: what it got through 'whole' and has
- * not acknowledged goes to others (5.0 section 4.8.2). */
+/* The session, which is no member any more of the group at 'place', is about to end: what it got
+ * through that and has not acknowledged goes to others (5.0 section 4.8.2). */
 void
-mqtt_share_bequeath(struct mqtt_broker *b, uint32_t session, struct slice whole, usec_t now)
+mqtt_share_bequeath(struct mqtt_broker *b, uint32_t session, uint32_t place, usec_t now)
 {
     const struct mqtt_flow *f = mqtt_session_at(b, session)->flow;
-    struct legacy l = { whole, SLAB_NONE, NULL };
-    uint32_t idx;
+    struct slice whole = subtrie_filter(b->shares, place);
+    uint8_t *copy = mem_dup(whole.p, whole.n);
+    struct legacy l = { { copy, whole.n }, group_of(b, place) | MQTT_GROUP, NULL };
 
-    if (!f || mqtt_share_parse(&l.filter) != MQTT_SHARE_VALID || !find_group(b, whole, &idx)) {
-        return;
-    }
-    l.group = idx | MQTT_GROUP;
+    mqtt_share_parse(&l.filter);
     hand_on(b, &f->sent, &l, now);
     hand_on(b, &f->waiting[MQTT_QUEUE_QOS12], &l, now);
     hand_on(b, &f->waiting[MQTT_QUEUE_QOS0], &l, now);
+    mem_free(copy);
 }
 
 void
@@ -256,10 +255,10 @@ mqtt_share_free_all(struct mqtt_broker *b)
 {
     struct subtrie_walk walk = { NULL };
     struct slice whole;
-    uint32_t n, idx;
+    uint32_t n;
 
     while (subtrie_walk_next(b->shares, &walk, &whole, &n)) {
-        mem_free(find_group(b, whole, &idx)->members);
+        mem_free(group_at(b, subtrie_find(b->shares, whole, 0)->value)->members);
     }
     subtrie_walk_end(&walk);
 }

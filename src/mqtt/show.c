@@ -43,22 +43,22 @@ mqtt_walk_sessions(const struct mqtt_broker *b, uint32_t *pos, struct mqtt_sessi
     s = mqtt_session_at(b, *pos);
     *info = (struct mqtt_session_info) {
         .client_id = mqtt_session_client_id(s),
-        .username = { s->names->bytes + s->names->client_id_n, s->names->username_n },
+        .username = mqtt_session_username(s),
         .protocol = s->version,
         .clean = s->flags & MQTT_SESSION_CLEAN,
-        .n_subscriptions = s->subs ? s->subs->n : 0,
+        .n_subscriptions = mqtt_subs_n(s),
         .n_queued = mqtt_flow_n_waiting(s->flow),
         .queued_bytes = s->flow ? s->flow->bytes : 0,
         .n_inflight = s->flow ? s->flow->sent.n : 0,
-        .publishes_in = s->publishes_in,
-        .publishes_out = s->publishes_out,
-        .dropped = s->dropped,
+        .publishes_in = mqtt_session_counted(s, MQTT_COUNT_IN),
+        .publishes_out = mqtt_session_counted(s, MQTT_COUNT_OUT),
+        .dropped = mqtt_session_counted(s, MQTT_COUNT_DROPPED),
     };
     if (s->conn) {
         const struct mqtt_conn *c = mqtt_conn_at(b, s->conn);
 
         info->conn = mqtt_conn_id(b, s->conn);
-        info->origin = c->origin;
+        info->origin = mqtt_conn_origin(b, c);
         info->keep_alive_s = c->keep_alive_s;
     }
     return true;
@@ -69,14 +69,15 @@ mqtt_walk_subscriptions(const struct mqtt_broker *b, uint32_t session_pos, uint3
                         struct mqtt_subscription_info *info)
 {
     const struct mqtt_session *s = mqtt_session_at(b, session_pos);
-    uint32_t value = 0;
+    uint32_t place;
 
-    if (!mqtt_subs_next(s->subs, pos, &info->filter)) {
+    if (*pos >= mqtt_subs_n(s)) {
         return false;
     }
-    mqtt_session_subscription(b, session_pos, info->filter, &value);
+    place = mqtt_subs_places(s)[(*pos)++];
+    info->filter = mqtt_subs_filter(b, place);
     info->client_id = mqtt_session_client_id(s);
-    info->qos = (uint8_t) (value & MQTT_SUB_QOS);
+    info->qos = (uint8_t) (mqtt_subs_value(b, session_pos, place) & MQTT_SUB_QOS);
     return true;
 }
 
@@ -100,6 +101,7 @@ mqtt_memory(const struct mqtt_broker *b, struct mqtt_memory *memory)
         .n_retained = mqtt_retained_n(b->retained),
         .bytes = sizeof *b + slab_bytes(&b->conns) + slab_bytes(&b->sessions)
                  + slab_bytes(&b->entries) + slab_bytes(&b->sub_ids) + slab_bytes(&b->holds)
+                 + slab_bytes(&b->v5s) + slab_bytes(&b->v6s)
                  + b->n_generations * sizeof *b->generations
                  + b->n_buckets * sizeof *b->buckets + b->heap_bytes + subtrie_bytes(b->subs)
                  + subtrie_bytes(b->shares) + slab_bytes(&b->groups) + b->allocated_props

@@ -20,11 +20,15 @@ struct mqtt_v5 {
     uint16_t n_in, max_out, n_out;
 };
 
+const size_t mqtt_v5_size = sizeof(struct mqtt_v5);
+_Static_assert(sizeof(struct mqtt_v5) <= 32, "1,000,000 clients of 5.0: 32 MB");
+
 /* What a 5.0 client announces, for the life of the connection. */
-struct mqtt_v5 *
+uint32_t
 mqtt_v5_create(struct mqtt_broker *b, const struct wire_mqtt_props *props)
 {
-    struct mqtt_v5 *v = mem_zalloc(sizeof *v);
+    uint32_t idx = slab_alloc(&b->v5s);
+    struct mqtt_v5 *v = slab_at(&b->v5s, idx);
     uint32_t aliases = wire_mqtt_prop_number(props, MQTT_PROP_TOPIC_ALIAS_MAXIMUM, 0);
 
     v->max_packet_size = wire_mqtt_prop_number(props, MQTT_PROP_MAXIMUM_PACKET_SIZE, UINT32_MAX);
@@ -32,8 +36,7 @@ mqtt_v5_create(struct mqtt_broker *b, const struct wire_mqtt_props *props)
                                                           UINT16_MAX);
     v->n_in = b->config.max_topic_alias;
     v->max_out = (uint16_t) MP_MIN(MP_MIN(aliases, MAX_ALIASES_OUT), b->config.max_topic_alias);
-    b->heap_bytes += sizeof *v;
-    return v;
+    return idx;
 }
 
 static void
@@ -59,13 +62,14 @@ free_aliases(struct mqtt_broker *b, struct alias *aliases, uint32_t n)
 }
 
 void
-mqtt_v5_free(struct mqtt_broker *b, struct mqtt_v5 *v)
+mqtt_v5_free(struct mqtt_broker *b, uint32_t idx)
 {
-    if (v) {
+    if (idx) {
+        struct mqtt_v5 *v = slab_at(&b->v5s, idx);
+
         free_aliases(b, v->in, v->n_in);
         free_aliases(b, v->out, v->max_out);
-        b->heap_bytes -= sizeof *v;
-        mem_free(v);
+        slab_free(&b->v5s, idx);
     }
 }
 

@@ -13,9 +13,34 @@
  * subscriber does not take stays in its session's queue, where the limits are.  What a peer does not
  * take stays in the peer's queue, and whoever fills that finds its window closed.
  *
- * Either side may end first.  'mqtt' is zeroed as soon as the broker was told, and the client is
- * freed at TCP's CLOSED event and nowhere else. */
+ * A client takes no memory of its own: the TCP connection's handle names the Network Connection by
+ * its index, and the other way round.  Either side may end first.  TCP's side of the knot is undone
+ * as soon as the broker was told; the client is gone at TCP's CLOSED event and not before. */
 #include "proxy/private.h"
+
+#define IS_CLIENT 0x80000000u         /* In TCP's handle; without it: refused at OPEN. */
+
+struct client {                       /* One TCP connection joined to one Network Connection. */
+    utcp_id tcp;
+    mqtt_id mqtt;                     /* 0: the broker is done with it, TCP is still closing. */
+};
+
+/* 'handle' is that of 'tcp'. */
+static struct client
+client_of(const struct proxy *p, utcp_id tcp, uint32_t handle)
+{
+    return (struct client) { tcp, mqtt_find(p->mqtt, handle & ~IS_CLIENT, (uint32_t) tcp) };
+}
+
+/* The client of which the broker speaks; false if they have parted. */
+static bool
+find_client(const struct proxy *p, mqtt_id id, uint32_t user, struct client *c)
+{
+    utcp_id tcp = utcp_at(p->utcp, user);
+
+    *c = client_of(p, tcp, utcp_user(p->utcp, tcp));
+    return c->mqtt && c->mqtt == id;
+}
 
 /* What a connection that is being closed may still be given beyond its send queue's limit: a last
  * acknowledgement or DISCONNECT, not all that a slow subscriber did not take. */
@@ -59,6 +84,7 @@ end_mqtt(struct proxy *p, struct client *c, usec_t now)
 
     if (id) {
         c->mqtt = 0;
+        utcp_set_user(p->utcp, c->tcp, IS_CLIENT);
         mqtt_closed(p->mqtt, id, now);
     }
 }
@@ -68,7 +94,7 @@ tcp_open(struct proxy *p, utcp_id conn, usec_t now)
 {
     struct utcp_info info;
     struct net_path path;
-    uint32_t idx = SLAB_NONE;
+    mqtt_id id = 0;
 
     p->stats.clients_opened++;
     if (!utcp_info(p->utcp, conn, &info)) {
@@ -84,18 +110,12 @@ tcp_open(struct proxy *p, utcp_id conn, usec_t now)
     };
 
     if (!p->shutting_down) {
-        idx = slab_alloc(&p->clients);
+        id = mqtt_open(p->mqtt, &origin, (uint32_t) conn, now);
     }
-    if (idx != SLAB_NONE) {
-        struct client *c = slab_at(&p->clients, idx);
-
-        c->tcp = conn;
-        c->mqtt = mqtt_open(p->mqtt, &origin, idx, now);
-        if (c->mqtt) {
-            utcp_set_user(p->utcp, conn, idx);
-            return;
-        }
-        slab_free(&p->clients, idx);
+    if (id) {
+        utcp_set_user(p->utcp, conn, IS_CLIENT | (uint32_t) id);
+        p->n_clients++;
+        return;
     }
     p->stats.clients_refused++;
     utcp_abort(p->utcp, conn);
@@ -104,22 +124,20 @@ tcp_open(struct proxy *p, utcp_id conn, usec_t now)
 static void
 tcp_event(struct proxy *p, const struct utcp_event *ev, usec_t now)
 {
-    uint32_t idx;
-    struct client *c;
+    struct client c;
 
     if (ev->type == UTCP_EV_OPEN) {
         tcp_open(p, ev->conn, now);
         return;
     }
-    idx = ev->type == UTCP_EV_CLOSED ? ev->user : utcp_user(p->utcp, ev->conn);
-    if (idx == SLAB_NONE) {
-        return;                       /* Refused at OPEN. */
+    if (!(ev->user & IS_CLIENT)) {
+        return;
     }
-    c = slab_at(&p->clients, idx);
+    c = client_of(p, ev->conn, ev->user);
     switch (ev->type) {
     case UTCP_EV_DATA:
-        if (c->mqtt) {
-            mqtt_input(p->mqtt, c->mqtt, ev->data.p, ev->data.n, now);
+        if (c.mqtt) {
+            mqtt_input(p->mqtt, c.mqtt, ev->data.p, ev->data.n, now);
         } else {
             /* The broker closed already; bytes still on their way are nobody's. */
             utcp_credit(p->utcp, ev->conn, ev->data.n);
@@ -128,18 +146,18 @@ tcp_event(struct proxy *p, const struct utcp_event *ev, usec_t now)
     case UTCP_EV_FIN:
         /* MQTT has no half-open connections: what the client was owed on the way (a PUBACK) still
          * leaves, and our side closes too. */
-        if (c->mqtt) {
-            take_output(p, c, CLOSING_ROOM, now);
+        if (c.mqtt) {
+            take_output(p, &c, CLOSING_ROOM, now);
         }
-        end_mqtt(p, c, now);
+        end_mqtt(p, &c, now);
         utcp_close(p->utcp, ev->conn);
         break;
     case UTCP_EV_WRITABLE:
-        pump(p, c, now);
+        pump(p, &c, now);
         break;
     case UTCP_EV_CLOSED:
-        end_mqtt(p, c, now);
-        slab_free(&p->clients, idx);
+        end_mqtt(p, &c, now);
+        p->n_clients--;
         break;
     case UTCP_EV_OPEN:
         break;
@@ -187,7 +205,7 @@ client_release_credits(struct proxy *p)
 static void
 mqtt_event(struct proxy *p, const struct mqtt_event *ev, usec_t now)
 {
-    struct client *c;
+    struct client c;
     bool current;
 
     if (ev->type == MQTT_EV_SUBSCRIBE || ev->type == MQTT_EV_UNSUBSCRIBE
@@ -199,25 +217,24 @@ mqtt_event(struct proxy *p, const struct mqtt_event *ev, usec_t now)
         auth_put(&p->auth_gone, ev->conn);
         return;
     }
-    c = slab_at(&p->clients, ev->user);
-    current = c->mqtt && c->mqtt == ev->conn;
+    current = find_client(p, ev->conn, ev->user, &c);
     switch (ev->type) {
     case MQTT_EV_CREDIT:
         if (current) {
-            credit(p, c, ev);
+            credit(p, &c, ev);
         }
         break;
     case MQTT_EV_CLOSE:
         if (current) {
-            take_output(p, c, CLOSING_ROOM, now);
-            utcp_close(p->utcp, c->tcp);
-            end_mqtt(p, c, now);
+            take_output(p, &c, CLOSING_ROOM, now);
+            utcp_close(p->utcp, c.tcp);
+            end_mqtt(p, &c, now);
         }
         break;
     case MQTT_EV_ABORT:
         if (current) {
-            utcp_abort(p->utcp, c->tcp);
-            end_mqtt(p, c, now);
+            utcp_abort(p->utcp, c.tcp);
+            end_mqtt(p, &c, now);
         }
         break;
     case MQTT_EV_AUTH:
@@ -233,8 +250,8 @@ mqtt_event(struct proxy *p, const struct mqtt_event *ev, usec_t now)
     }
 }
 
-/* The broker's first, and again after each of TCP's: CLOSED frees a client, and no event of the
- * broker may name one that is gone. */
+/* The broker's first, and again after each of TCP's: at CLOSED a client is gone, and no event of the
+ * broker may name one that is. */
 void
 client_drain(struct proxy *p, usec_t now)
 {
@@ -259,10 +276,10 @@ client_pump_ready(struct proxy *p, usec_t now)
     uint32_t user;
 
     while (mqtt_next_ready(p->mqtt, &id, &user)) {
-        const struct client *c = slab_at(&p->clients, user);
+        struct client c;
 
-        if (c->mqtt == id) {
-            pump(p, c, now);
+        if (find_client(p, id, user, &c)) {
+            pump(p, &c, now);
         }
     }
 }

@@ -7,16 +7,10 @@
 #define MP_PROXY_PRIVATE_H 1
 
 #include "base/mem.h"
-#include "base/slab.h"
 #include "proxy/proxy.h"
 
 #define NOTICE_SIZE 200
 #define MAX_NOTICES 32
-
-struct client {                       /* One TCP connection joined to one Network Connection. */
-    utcp_id tcp;
-    mqtt_id mqtt;                     /* 0: the broker is done with it, TCP is still closing. */
-};
 
 struct notices {                      /* A ring; the oldest are overwritten. */
     char text[MAX_NOTICES][NOTICE_SIZE];
@@ -55,7 +49,7 @@ struct proxy {
     struct utcp *utcp;
     struct mqtt_broker *mqtt;
     struct peers *peers;
-    struct slab clients;              /* Of struct client; a client's index is its handle below. */
+    uint32_t n_clients;               /* See client.c. */
     uint16_t tcp_port, udp_port, mtu;
     struct net_service *services;
     size_t n_services;

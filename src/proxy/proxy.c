@@ -58,7 +58,6 @@ proxy_create(const struct proxy_config *config, usec_t now)
     p->utcp = utcp_create(&utcp, now);
     p->mqtt = mqtt_create(&config->mqtt, now);
     p->peers = peers_create(&config->peer, now);
-    slab_init(&p->clients, sizeof(struct client), 0);
     p->tcp_port = config->net.tcp_port;
     p->udp_port = config->net.udp_port;
     p->mtu = config->net.mtu;
@@ -90,7 +89,6 @@ proxy_destroy(struct proxy *p)
     mqtt_destroy(p->mqtt);
     utcp_destroy(p->utcp);
     net_destroy(p->net);
-    slab_uninit(&p->clients);
     mem_free(p->services);
     mem_free(p->buf);
     mem_free(p);
@@ -298,7 +296,7 @@ proxy_shutdown(struct proxy *p, usec_t now)
 bool
 proxy_is_idle(const struct proxy *p)
 {
-    return !p->clients.n && peers_is_idle(p->peers);
+    return !p->n_clients && peers_is_idle(p->peers);
 }
 
 void

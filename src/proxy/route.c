@@ -41,8 +41,8 @@ route_from_broker(struct proxy *p, const struct mqtt_event *ev, usec_t now)
     }
 }
 
-/* What nobody is to be told is not remembered for peers, twice 64 bytes and more per filter: the
- * first peer makes up for it. */
+/* What nobody is to be told is not remembered for peers, over 100 bytes per filter: the first peer
+ * makes up for it. */
 int
 proxy_add_peer(struct proxy *p, const struct peer_spec *spec, usec_t now)
 {

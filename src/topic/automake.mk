@@ -9,6 +9,8 @@ src_topic_libtopic_a_SOURCES = \
 	src/topic/relate.h \
 	src/topic/sublist.c \
 	src/topic/sublist.h \
+	src/topic/subnode.c \
+	src/topic/subnode.h \
 	src/topic/subtrie.c \
 	src/topic/subtrie.h \
 	src/topic/topic.c \

@@ -11,8 +11,8 @@
 struct sublist {                      /* All-zero: empty. */
     uint32_t n;
     union {
-        struct subtrie_entry one;             /* n == 1. */
-        struct sublist_array *many;           /* n >= 2. */
+        struct subtrie_entry one;     /* n == 1. */
+        uint8_t many[sizeof(void *)]; /* n >= 2: the bytes of a pointer, which would be aligned. */
     };
 };
 

@@ -31,7 +31,19 @@ const struct subtrie_entry *subtrie_find(const struct subtrie *, struct slice fi
                                          uint32_t subscriber);
 uint32_t subtrie_n_subscribers(const struct subtrie *, struct slice filter);
 uint32_t subtrie_n_filters(const struct subtrie *);         /* Filters with >= 1 subscriber. */
+uint32_t subtrie_n_nodes(const struct subtrie *);           /* That it takes to keep them. */
 size_t subtrie_bytes(const struct subtrie *);
+
+/* A filter that has subscribers is also named by a number, its place, which does not change for as long
+ * as it has any.  0 is no place. */
+enum subtrie_put_result subtrie_put_place(struct subtrie *, struct slice filter,
+                                          struct subtrie_entry, uint32_t *place);
+enum subtrie_remove_result subtrie_remove_place(struct subtrie *, uint32_t place,
+                                                uint32_t subscriber);
+uint32_t subtrie_place(const struct subtrie *, struct slice filter);        /* 0: no subscriber. */
+const struct subtrie_entry *subtrie_find_place(const struct subtrie *, uint32_t place,
+                                               uint32_t subscriber);
+struct slice subtrie_filter(const struct subtrie *, uint32_t place);    /* Until the next call. */
 
 /* Collects every entry whose filter matches 'name'.  A subscriber with several matching filters
  * appears several times.  '*set' is reused between calls. */

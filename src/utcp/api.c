@@ -17,6 +17,13 @@ live(const struct utcp *u, utcp_id id)
     return c && !(c->flags & CONN_DEAD) ? c : NULL;
 }
 
+utcp_id
+utcp_at(const struct utcp *u, uint32_t index)
+{
+    return index && index < u->n_gens && u->gens[index] ? (utcp_id) u->gens[index] << 32 | index
+           : 0;
+}
+
 void
 utcp_set_user(struct utcp *u, utcp_id id, uint32_t user)
 {

@@ -316,12 +316,7 @@ utcp_conn_create(struct utcp *u, const struct utcp_ends *ends)
     if (idx == SLAB_NONE) {
         return NULL;
     }
-    if (idx >= u->n_gens) {
-        size_t n = u->n_gens;
-
-        u->gens = mem_grow(u->gens, &u->n_gens, (size_t) idx + 1, sizeof *u->gens);
-        memset(u->gens + n, 0, (u->n_gens - n) * sizeof *u->gens);
-    }
+    u->gens = mem_grow_zeroed(u->gens, &u->n_gens, (size_t) idx + 1, sizeof *u->gens);
     if (!++u->next_gen) {
         u->next_gen = 1;
     }

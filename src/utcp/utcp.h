@@ -146,6 +146,8 @@ struct utcp_event {
 };
 bool utcp_next_event(struct utcp *, struct utcp_event *);
 
+/* The connection whose id has this index, or 0: until its CLOSED event was taken. */
+utcp_id utcp_at(const struct utcp *, uint32_t index);
 /* The caller's 32-bit handle of a connection (its client object), 0 at first. */
 void utcp_set_user(struct utcp *, utcp_id, uint32_t user);
 uint32_t utcp_user(const struct utcp *, utcp_id);

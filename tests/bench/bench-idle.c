@@ -3,7 +3,14 @@
 
 /* What connections cost that mostly idle: a whole proxy in this process, with clients that speak
  * Ethernet frames to it; no socket, no switch, virtual time.  Every client has connected with SACK,
- * timestamps and window scaling, a client id and two subscriptions.  For each COUNT it prints
+ * timestamps and window scaling, a client id and two subscriptions: to a topic of its own and to
+ * one of a thousand.  The bytes of 1,000,000, where tables of 2^20 or 2^21 places are nearly full:
+ *
+ *     utcp     connection 192, place in the table 17, generation 4..5
+ *     mqtt     conn 72, generation 4..5, session with client id 104, bucket 4
+ *     topic    node of the own filter 48, bucket 4; in the list of the other one 8, its index 4
+ *
+ * IPv6 adds 32 in utcp and 16 in mqtt, MQTT 5.0 adds 32.  For each COUNT it prints
  *
  *     idle COUNT bytes_per_connection B       resident memory of the process, without the clients
  *     idle COUNT connect_ns NS                from SYN to SUBACK, 5 segments in

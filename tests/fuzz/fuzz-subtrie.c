@@ -20,6 +20,7 @@ struct subscription {
     struct slice filter;        /* In the input. */
     uint32_t subscriber;
     uint32_t value;
+    uint32_t place;
 };
 
 struct model {
@@ -75,13 +76,17 @@ put(struct subtrie *trie, struct model *model, const struct subscription *new)
         return;
     }
 
-    enum subtrie_put_result result = subtrie_put(trie, new->filter, new->subscriber, new->value);
+    struct subtrie_entry entry = { new->subscriber, new->value };
+    uint32_t place;
+    enum subtrie_put_result result = subtrie_put_place(trie, new->filter, entry, &place);
 
     check(result == (old ? SUBTRIE_REPLACED : n_before ? SUBTRIE_ADDED : SUBTRIE_ADDED_FIRST));
     if (old) {
         old->value = new->value;
+        check(old->place == place);
     } else {
-        model->subscriptions[model->n++] = *new;
+        model->subscriptions[model->n] = *new;
+        model->subscriptions[model->n++].place = place;
     }
 }
 
@@ -90,7 +95,10 @@ take_away(struct subtrie *trie, struct model *model, struct slice filter, uint32
 {
     struct subscription *old = find(model, filter, subscriber);
     uint32_t n_before = count(model, filter);
-    enum subtrie_remove_result result = subtrie_remove(trie, filter, subscriber);
+    /* By place when there is one, and it is the even subscribers'. */
+    enum subtrie_remove_result result = old && subscriber % 2 == 0
+        ? subtrie_remove_place(trie, old->place, subscriber)
+        : subtrie_remove(trie, filter, subscriber);
 
     check(result == (!old ? SUBTRIE_NOT_FOUND
                      : n_before == 1 ? SUBTRIE_REMOVED_LAST : SUBTRIE_REMOVED));
@@ -121,6 +129,22 @@ match(const struct subtrie *trie, const struct model *model, struct slice name)
     }
     check(set.n == n_want && got_sum == want_sum);
     subtrie_set_uninit(&set);
+}
+
+/* Every filter's place is what it was, and gives the filter back. */
+static void
+check_places(const struct subtrie *trie, const struct model *model)
+{
+    for (size_t i = 0; i < model->n; i++) {
+        const struct subscription *s = &model->subscriptions[i];
+        const struct subtrie_entry *e = subtrie_find_place(trie, s->place, s->subscriber);
+
+        check(subtrie_place(trie, s->filter) == s->place);
+        check(is_same(subtrie_filter(trie, s->place), s->filter));
+        check(e && e->value == s->value);
+    }
+    /* Each filter ends in a node, and a node in which none ends has two children at least. */
+    check(subtrie_n_nodes(trie) <= 2 * subtrie_n_filters(trie) + 1);
 }
 
 static void
@@ -157,7 +181,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         case 0:
         case 1:
             if (topic_filter_is_valid(topic)) {
-                put(trie, &model, &(struct subscription) { topic, subscriber, op });
+                put(trie, &model, &(struct subscription) { topic, subscriber, op, 0 });
             }
             break;
         case 2:
@@ -171,6 +195,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             }
             break;
         }
+        check_places(trie, &model);
     }
     check_sizes(trie, &model);
 
@@ -178,7 +203,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         take_away(trie, &model, model.subscriptions[0].filter,
                   model.subscriptions[0].subscriber);
     }
-    check(subtrie_n_filters(trie) == 0);
+    check(subtrie_n_filters(trie) == 0 && subtrie_n_nodes(trie) == 1);
     subtrie_destroy(trie);
     return 0;
 }

@@ -3,6 +3,11 @@
 #
 # Unit tests of src/base.
 
+check_PROGRAMS += tests/unit/test-mem
+TESTS += tests/unit/test-mem
+tests_unit_test_mem_SOURCES = tests/unit/test-mem.c tests/unit/tap.h
+tests_unit_test_mem_LDADD = src/base/libbase.a
+
 check_PROGRAMS += tests/unit/test-slab
 TESTS += tests/unit/test-slab
 tests_unit_test_slab_SOURCES = tests/unit/test-slab.c tests/unit/tap.h

@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: Apache-2.0 */
 /* The broker at its limits: each one at the limit and one beyond, with its counter; slow and stuck
  * subscribers; what memory is shared and what comes back. */
+#include "base/prng.h"
 #include "unit/mqtt-script.h"
 
 static struct script_conn *
@@ -436,6 +437,93 @@ test_walk(void)
     script_end(&t);
 }
 
+/* The filters of the only session, in order, are exactly these. */
+static bool
+is_subscribed(const struct script *t, const char *const *filters, uint32_t n)
+{
+    struct mqtt_subscription_info sub;
+    struct mqtt_session_info info;
+    uint32_t pos = 0, sub_pos = 0, i = 0;
+
+    if (!mqtt_walk_sessions(t->b, &pos, &info) || info.n_subscriptions != n) {
+        return false;
+    }
+    while (mqtt_walk_subscriptions(t->b, pos, &sub_pos, &sub)) {
+        if (i == n || sub.filter.n != strlen(filters[i])
+            || memcmp(sub.filter.p, filters[i], sub.filter.n)) {
+            return false;
+        }
+        i++;
+    }
+    return i == n;
+}
+
+/* From few subscriptions to many and back, while the client comes and goes.  Returns how often it
+ * was not as it should be. */
+static uint32_t
+play_subscriptions(struct script *t, uint32_t *most)
+{
+    static const char *const filters[] = {
+        "a", "a/b", "a/b/c/d", "a/b/c/e", "a/+/c/d", "$share/g/a/b", "$share/g/a/#", "#",
+    };
+    const char *model[MP_ARRAY_SIZE(filters)];
+    uint32_t n = 0, wrong = 0;
+    struct prng g;
+
+    prng_init(&g, 7);
+    for (int turn = 0; turn < 2000; turn++) {
+        /* Now growing, now shrinking. */
+        uint32_t i = prng_below(&g, MP_ARRAY_SIZE(filters)), k = 0;
+        bool adds = prng_below(&g, 8) < (turn / 100 % 2 ? 2u : 6u);
+        char line[100];
+
+        while (k < n && model[k] != filters[i]) {
+            k++;
+        }
+        if (adds && k == n) {
+            model[n++] = filters[i];
+        } else if (!adds && k < n) {
+            memmove(model + k, model + k + 1, (--n - k) * sizeof *model);
+        }
+        *most = MP_MAX(*most, n);
+        snprintf(line, sizeof line, "c1 > %s id=1 %s\n", adds ? "SUBSCRIBE" : "UNSUBSCRIBE",
+                 filters[i]);
+        script_lines(t, turn % 50 ? "" : "c1 > CONNECT id=a clean=0\n");
+        script_lines(t, line);
+        wrong += !is_subscribed(t, model, n);
+        if (turn % 50 == 49) {
+            script_lines(t, "c1 closes\n");
+            discard(t, "c1");
+            t->n_conns = 0;
+            mem_free(t->conns[0].got);
+            wrong += !is_subscribed(t, model, n);
+        }
+    }
+    script_lines(t, "c1 > CONNECT id=a clean=1\nc1 > DISCONNECT\nc1 closed\n");
+    discard(t, "c1");
+    t->n_conns = 0;
+    mem_free(t->conns[0].got);
+    return wrong;
+}
+
+static void
+test_subscription_list(void)
+{
+    struct mqtt_memory first, second;
+    uint32_t most = 0;
+    struct script t;
+
+    script_begin(&t, "subscription list", NULL);
+    is_int(play_subscriptions(&t, &most), 0, "a session has what it subscribed to, in order");
+    is_int(most, 8, "it had all of them at some time");
+    mqtt_memory(t.b, &first);
+    is_int(first.n_sessions + first.n_subscriptions, 0, "nothing is left of it");
+    play_subscriptions(&t, &most);
+    mqtt_memory(t.b, &second);
+    is_int(second.bytes, first.bytes, "nor of its memory");
+    script_end(&t);
+}
+
 int
 main(void)
 {
@@ -448,5 +536,6 @@ main(void)
     test_shared_body();
     test_memory();
     test_walk();
+    test_subscription_list();
     return done_testing();
 }

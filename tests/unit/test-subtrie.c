@@ -68,7 +68,7 @@ static struct slice
 random_topic(struct prng *g, char *buf, bool is_filter)
 {
     static const char *const levels[] = {
-        "a", "b", "", "$c", "level-of-exactly-22-by", "level-of-exactly-23-byt",
+        "a", "b", "", "$c", "level-of-18-bytes.", "level-of-19-bytes..", "fifteen-in-this",
         "a level that is longer than what fits into a node of the trie",
     };
     uint32_t n = 1 + prng_below(g, 5);
@@ -94,7 +94,7 @@ enum { MODEL_MAX = 600 };
 struct model {
     struct {
         char filter[400];
-        uint32_t subscriber, value;
+        uint32_t subscriber, value, place;
     } subs[MODEL_MAX];
     size_t n;
 };
@@ -122,6 +122,25 @@ model_n_subscribers(const struct model *m, const char *filter)
     return n;
 }
 
+/* Every place must give its filter back. */
+static int
+model_places(const struct model *m, const struct subtrie *t)
+{
+    int wrong = 0;
+
+    for (size_t i = 0; i < m->n; i++) {
+        struct slice want = str(m->subs[i].filter), got;
+        const struct subtrie_entry *e = subtrie_find_place(t, m->subs[i].place,
+                                                           m->subs[i].subscriber);
+
+        got = subtrie_filter(t, m->subs[i].place);
+        wrong += got.n != want.n || memcmp(got.p, want.p, want.n)
+                 || subtrie_place(t, want) != m->subs[i].place
+                 || !e || e->value != m->subs[i].value;
+    }
+    return wrong;
+}
+
 static int
 model_change(struct model *m, struct subtrie *t, struct prng *g)
 {
@@ -142,7 +161,8 @@ model_change(struct model *m, struct subtrie *t, struct prng *g)
             m->subs[m->n++].subscriber = subscriber;
         }
         m->subs[i].value = value;
-        return subtrie_put(t, filter, subscriber, value) != want;
+        return subtrie_put_place(t, filter, (struct subtrie_entry) { subscriber, value },
+                                 &m->subs[i].place) != want;
     }
     if (!present && m->n && prng_below(g, 2)) {
         i = prng_below(g, (uint32_t) m->n);
@@ -151,6 +171,8 @@ model_change(struct model *m, struct subtrie *t, struct prng *g)
         subscriber = m->subs[i].subscriber;
         present = true;
     }
+    uint32_t place = present && prng_below(g, 2) ? m->subs[i].place : 0;
+
     if (present) {
         m->subs[i] = m->subs[--m->n];
     }
@@ -158,7 +180,8 @@ model_change(struct model *m, struct subtrie *t, struct prng *g)
     enum subtrie_remove_result want = !present ? SUBTRIE_NOT_FOUND
         : model_n_subscribers(m, buf) ? SUBTRIE_REMOVED : SUBTRIE_REMOVED_LAST;
 
-    return subtrie_remove(t, filter, subscriber) != want;
+    return (place ? subtrie_remove_place(t, place, subscriber)
+            : subtrie_remove(t, filter, subscriber)) != want;
 }
 
 /* Each entry of the model that matches must be once in the set, and nothing else. */
@@ -195,7 +218,7 @@ TEST(agrees_with_a_list_under_random_use)
     static struct model m;
     struct subtrie *t = subtrie_create(&key);
     struct subtrie_set set = { .n = 0 };
-    int wrong_change = 0, wrong_match = 0;
+    int wrong_change = 0, wrong_match = 0, wrong_places = 0;
     size_t n_matches = 0;
     struct prng g;
 
@@ -209,9 +232,13 @@ TEST(agrees_with_a_list_under_random_use)
         subtrie_match(t, name, &set);
         n_matches += set.n;
         wrong_match += model_compare(&m, &set, name);
+        if (turn % 50 == 0) {
+            wrong_places += model_places(&m, t);
+        }
     }
     is_int(wrong_change, 0, "each change is answered rightly");
     is_int(wrong_match, 0, "each match finds what it should");
+    is_int(wrong_places, 0, "each place stands and gives its filter back");
     ok(n_matches > 100000, "%zu matches", n_matches);
 
     struct subtrie_walk walk = { NULL };
@@ -238,8 +265,78 @@ TEST(agrees_with_a_list_under_random_use)
         subtrie_remove(t, str(m.subs[m.n].filter), m.subs[m.n].subscriber);
     }
     is_int(subtrie_n_filters(t), 0, "all can be removed");
+    is_int(subtrie_n_nodes(t), 1, "and no node is left but the root");
     is_int(subtrie_walk_next(t, &walk, &filter, &n), false, "an empty trie has nothing to walk");
     subtrie_walk_end(&walk);
+    subtrie_set_uninit(&set);
+    subtrie_destroy(t);
+}
+
+TEST(levels_that_nobody_parts_are_one_node)
+{
+    static const char *const filters[] = {
+        "home/kitchen/lamp/state", "home/kitchen/lamp", "home/kitchen/+/state", "home/#",
+        "home/kitchen/lamps", "/home/kitchen", "//", "/",
+    };
+    /* With the root, after each of them. */
+    static const uint32_t n_nodes[] = { 2, 3, 5, 7, 8, 9, 11, 12 };
+    uint32_t places[MP_ARRAY_SIZE(filters)];
+    struct subtrie *t = subtrie_create(&key);
+    struct subtrie_set set = { .n = 0 };
+    int wrong = 0;
+
+    for (uint32_t i = 0; i < MP_ARRAY_SIZE(filters); i++) {
+        subtrie_put_place(t, str(filters[i]), (struct subtrie_entry) { i, i }, &places[i]);
+        is_int(subtrie_n_nodes(t), n_nodes[i], "nodes with %s", filters[i]);
+    }
+    for (uint32_t i = 0; i < MP_ARRAY_SIZE(filters); i++) {
+        struct slice text = subtrie_filter(t, places[i]);
+
+        wrong += subtrie_place(t, str(filters[i])) != places[i]
+                 || text.n != strlen(filters[i]) || memcmp(text.p, filters[i], text.n);
+    }
+    is_int(wrong, 0, "every filter is where it was put");
+    is_int(subtrie_place(t, str("home/kitchen")), 0, "a node without subscribers is no place");
+    is_int(subtrie_place(t, str("home/kitchen/lamp/st")), 0, "nor is a part of a level");
+    is_int(subtrie_place(t, str("home/kitchen/lamp/state/x")), 0, "nor is what lies below");
+    subtrie_match(t, str("home/kitchen/lamp/state"), &set);
+    is_int(set.n, 3, "a name below what was parted");
+    subtrie_match(t, str("home"), &set);
+    is_int(set.n, 1, "home/# matches home");
+    subtrie_match(t, str("home/kitchen/lamp/state/x"), &set);
+    is_int(set.n, 1, "and what is deeper than all others");
+
+    for (uint32_t i = MP_ARRAY_SIZE(filters); i-- > 1; ) {
+        is_int(subtrie_remove_place(t, places[i], i), SUBTRIE_REMOVED_LAST, "%s goes", filters[i]);
+        is_int(subtrie_n_nodes(t), n_nodes[i - 1], "and what it parted is one again");
+    }
+    is_int(subtrie_place(t, str(filters[0])), places[0], "the first is where it was");
+    subtrie_set_uninit(&set);
+    subtrie_destroy(t);
+}
+
+/* Wildcards within the label of one node, where nothing else stands. */
+TEST(wildcards_that_nobody_parts)
+{
+    struct subtrie *t = subtrie_create(&key);
+    struct subtrie_set set = { .n = 0 };
+
+    subtrie_put(t, str("+/a/+/b/#"), 1, 0);
+    is_int(subtrie_n_nodes(t), 2, "one node and the root");
+    subtrie_match(t, str("x/a/y/b"), &set);
+    is_int(set.n, 1, "# for no level");
+    subtrie_match(t, str("x/a/y/b/c/d"), &set);
+    is_int(set.n, 1, "# for two");
+    subtrie_match(t, str("x/a//b/c"), &set);
+    is_int(set.n, 1, "+ for an empty level");
+    subtrie_match(t, str("x/a/y/c"), &set);
+    is_int(set.n, 0, "another level");
+    subtrie_match(t, str("x/a/y/bb"), &set);
+    is_int(set.n, 0, "a longer level");
+    subtrie_match(t, str("x/a/y"), &set);
+    is_int(set.n, 0, "too few levels");
+    subtrie_match(t, str("$x/a/y/b"), &set);
+    is_int(set.n, 0, "[MQTT-4.7.2-1]");
     subtrie_set_uninit(&set);
     subtrie_destroy(t);
 }
@@ -294,7 +391,7 @@ TEST(memory_per_filter)
         snprintf(buf, sizeof buf, "site/%u/sensor-%u", i % 100, i);
         subtrie_put(t, str(buf), i, 0);
     }
-    ok(subtrie_bytes(t) / N < 100, "%zu bytes per filter", subtrie_bytes(t) / N);
+    ok(subtrie_bytes(t) / N <= 56, "%zu bytes per filter", subtrie_bytes(t) / N);
     subtrie_match(t, str("site/7/sensor-107"), &set);
     is_int(set.n, 1, "each is found");
     is_int(set.entries[0].subscriber, 107, "the right one");
@@ -314,6 +411,7 @@ TEST(deepest_and_longest_filters)
     subtrie_put(t, str(buf), 1, 0);
     subtrie_match(t, str(buf), &set);
     is_int(set.n, 1, "65536 empty levels match");
+    is_int(subtrie_n_nodes(t), 2, "in one node");
     is_int(subtrie_remove(t, str(buf), 1), SUBTRIE_REMOVED_LAST, "and go");
     memset(buf, 'x', TOPIC_MAX_LEN);
     subtrie_put(t, str(buf), 1, 0);
@@ -331,6 +429,8 @@ main(void)
     RUN(results_tell_the_first_and_the_last);
     RUN(overlapping_filters_give_one_entry_each);
     RUN(agrees_with_a_list_under_random_use);
+    RUN(levels_that_nobody_parts_are_one_node);
+    RUN(wildcards_that_nobody_parts);
     RUN(fan_out_to_a_hundred_thousand);
     RUN(memory_per_filter);
     RUN(deepest_and_longest_filters);
