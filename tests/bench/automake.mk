@@ -7,6 +7,7 @@ check_PROGRAMS += \
 	tests/bench/mqtt-load \
 	tests/bench/udp-ping \
 	tests/bench/bench-idle \
+	tests/bench/bench-segments \
 	tests/bench/bench-subscriptions
 tests_bench_mqtt_load_SOURCES = \
 	tests/bench/load.h \
@@ -15,8 +16,17 @@ tests_bench_mqtt_load_SOURCES = \
 	tests/bench/load-send.c \
 	tests/bench/mqtt-load.c
 tests_bench_udp_ping_SOURCES = tests/bench/udp-ping.c
-tests_bench_bench_idle_SOURCES = tests/bench/bench-idle.c
+tests_bench_bench_idle_SOURCES = \
+	tests/bench/bench-idle.c \
+	tests/bench/herd.c \
+	tests/bench/herd.h
 tests_bench_bench_idle_LDADD = $(CORE_LIBS)
+tests_bench_bench_segments_SOURCES = \
+	tests/bench/bench-segments.c \
+	tests/bench/herd.c \
+	tests/bench/herd.h
+tests_bench_bench_segments_CPPFLAGS = $(AM_CPPFLAGS) -DBENCH_BUILD='"$(CFLAGS)"'
+tests_bench_bench_segments_LDADD = $(CORE_LIBS)
 tests_bench_bench_subscriptions_SOURCES = tests/bench/bench-subscriptions.c
 tests_bench_bench_subscriptions_LDADD = \
 	src/mqtt/libmqtt.a \
