@@ -118,8 +118,8 @@ mqtt_destroy(struct mqtt_broker *b)
     slab_uninit(&b->sub_ids);
     slab_uninit(&b->holds);
     mem_free(b->doomed);
-    mem_free(b->generations);
-    mem_free(b->buckets);
+    mem_free_table(b->generations, b->n_generations * sizeof *b->generations);
+    mem_free_table(b->buckets, b->n_buckets * sizeof *b->buckets);
     mem_free((char *) b->config.username);
     mem_free((char *) b->config.password);
     mem_free(b);

@@ -48,11 +48,8 @@ mqtt_open(struct mqtt_broker *b, const struct mqtt_origin *origin, uint32_t user
         return 0;
     }
     if (idx >= b->n_generations) {
-        size_t n_old = b->n_generations;
-
-        b->generations = mem_grow(b->generations, &b->n_generations, (size_t) idx + 1,
-                                  sizeof *b->generations);
-        memset(b->generations + n_old, 0, (b->n_generations - n_old) * sizeof *b->generations);
+        b->generations = mem_grow_table(b->generations, &b->n_generations, (size_t) idx + 1,
+                                        sizeof *b->generations);
     }
     b->last_generation += b->last_generation == UINT32_MAX ? 2 : 1;
     b->generations[idx] = b->last_generation;

@@ -85,7 +85,7 @@ subtrie_create(const struct siphash_key *key)
     slab_init(&t->nodes, sizeof(struct node), 0);
     t->root = slab_alloc(&t->nodes);
     t->n_buckets = MIN_BUCKETS;
-    t->buckets = mem_zalloc(t->n_buckets * sizeof *t->buckets);
+    t->buckets = mem_zalloc_table(t->n_buckets * sizeof *t->buckets);
     t->scratch = mem_zalloc(sizeof *t->scratch);
     return t;
 }
@@ -114,7 +114,7 @@ subtrie_destroy(struct subtrie *t)
         }
     }
     slab_uninit(&t->nodes);
-    mem_free(t->buckets);
+    mem_free_table(t->buckets, t->n_buckets * sizeof *t->buckets);
     mem_free(t->scratch->now.nodes);
     mem_free(t->scratch->next.nodes);
     mem_free(t->scratch);
@@ -194,7 +194,7 @@ static void
 grow_table(struct subtrie *t)
 {
     uint32_t n = t->n_buckets * 2;
-    uint32_t *buckets = mem_zalloc(n * sizeof *buckets);
+    uint32_t *buckets = mem_zalloc_table(n * sizeof *buckets);
 
     for (uint32_t b = 0; b < t->n_buckets; b++) {
         uint32_t idx = t->buckets[b];
@@ -208,7 +208,7 @@ grow_table(struct subtrie *t)
             idx = next;
         }
     }
-    mem_free(t->buckets);
+    mem_free_table(t->buckets, t->n_buckets * sizeof *t->buckets);
     t->buckets = buckets;
     t->n_buckets = n;
 }

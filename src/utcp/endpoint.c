@@ -92,7 +92,7 @@ utcp_destroy(struct utcp *u)
     slab_uninit(&u->halves);
     slab_uninit(&u->tws);
     slab_uninit(&u->v6s);
-    mem_free(u->gens);
+    mem_free_table(u->gens, u->n_gens * sizeof *u->gens);
     mem_free(u);
 }
 
@@ -317,10 +317,7 @@ utcp_conn_create(struct utcp *u, const struct utcp_ends *ends)
         return NULL;
     }
     if (idx >= u->n_gens) {
-        size_t n = u->n_gens;
-
-        u->gens = mem_grow(u->gens, &u->n_gens, (size_t) idx + 1, sizeof *u->gens);
-        memset(u->gens + n, 0, (u->n_gens - n) * sizeof *u->gens);
+        u->gens = mem_grow_table(u->gens, &u->n_gens, (size_t) idx + 1, sizeof *u->gens);
     }
     if (!++u->next_gen) {
         u->next_gen = 1;
