@@ -223,12 +223,17 @@ client_drain(struct proxy *p, usec_t now)
 void
 client_pump_ready(struct proxy *p, usec_t now)
 {
+    uint32_t user, n_ahead = 0;
     mqtt_id id;
-    uint32_t user;
 
-    while (mqtt_next_ready(p->mqtt, &id, &user)) {
-        const struct client *c = slab_at(&p->clients, user);
+    for (;;) {
+        const struct client *c;
 
+        n_ahead = n_ahead ? n_ahead - 1 : ahead_of_ready(p);
+        if (!mqtt_next_ready(p->mqtt, &id, &user)) {
+            break;
+        }
+        c = slab_at(&p->clients, user);
         if (c->mqtt == id) {
             pump(p, c, now);
         }

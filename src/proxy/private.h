@@ -66,6 +66,10 @@ void client_drain(struct proxy *, usec_t now);
 /* Moves output of the broker into TCP send queues. */
 void client_pump_ready(struct proxy *, usec_t now);
 
+/* ahead.c: fetches what the next up to AHEAD_READY of mqtt_next_ready() need; how many these are. */
+#define AHEAD_READY 32
+uint32_t ahead_of_ready(struct proxy *);
+
 /* route.c */
 void route_from_broker(struct proxy *, const struct mqtt_event *, usec_t now);
 void route_from_peers(struct proxy *, usec_t now);

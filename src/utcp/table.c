@@ -184,6 +184,15 @@ utcp_table_next(const struct utcp_table *t, uint32_t hash, struct utcp_table_ite
     return UTCP_REF_NONE;
 }
 
+void
+utcp_table_prefetch(const struct utcp_table *t, uint32_t hash)
+{
+    __builtin_prefetch(&t->slots[hash & t->mask]);
+    if (t->old) {
+        __builtin_prefetch(&t->old[hash & t->old_mask]);
+    }
+}
+
 uint32_t
 utcp_table_walk(const struct utcp_table *t, uint32_t *pos)
 {

@@ -97,8 +97,13 @@ void
 herd_turn(struct herd *h)
 {
     int64_t start = clock_ns(h);
+    struct slice frames[HERD_BATCH];
     struct net_tx tx;
 
+    for (uint32_t i = 0; i < h->n_in; i++) {
+        frames[i] = (struct slice) { h->in[i].data, (uint32_t) h->in[i].n };
+    }
+    proxy_expect(h->proxy, frames, h->n_in);
     for (uint32_t i = 0; i < h->n_in; i++) {
         proxy_rx_frame(h->proxy, 1, h->in[i].data, h->in[i].n, h->now);
     }
