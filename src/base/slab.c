@@ -112,6 +112,7 @@ slab_alloc(struct slab *s)
         obj = slab_at(s, idx);
         ASAN_UNPOISON_MEMORY_REGION(obj, s->obj_size);
         memcpy(&s->free_list, obj, sizeof s->free_list);
+        slab_prefetch(s, s->free_list);   /* The next one's turn may come soon. */
     } else {
         if (s->n_made == s->n_chunks << SLAB_CHUNK_BITS) {
             add_chunks(s);

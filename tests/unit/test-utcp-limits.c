@@ -481,6 +481,42 @@ TEST(deadlines)
 }
 
 /* Answers that nobody fetches are bounded, and the rest is counted. */
+/* A fan-out that nobody acknowledges: the time-outs come together, but not in one run. */
+TEST(burst_of_timers)
+{
+    enum { N = 5000 };
+    struct utcp *u = create(N, 10);
+    usec_t now = 6 * CLOCK_SEC;
+    struct utcp_segment seg;
+    uint64_t n_most = 0, n_runs = 0;
+
+    for (uint32_t i = 0; i < N; i++) {
+        struct peer p;
+
+        peer_init(&p, i);
+        peer_syn(u, &p, &full_syn, now);
+        utcp_send_copy(u, peer_ack(u, &p, now), "hello", 5);
+    }
+    while (next(u, now, &seg)) {
+        continue;
+    }
+    now += CLOCK_SEC;
+    while (utcp_deadline(u) <= now && n_runs < 100) {
+        uint64_t n = 0;
+
+        utcp_run(u, now);
+        while (next(u, now, &seg)) {
+            n++;
+        }
+        n_most = n > n_most ? n : n_most;
+        n_runs++;
+    }
+    is_int(utcp_stats(u)->retransmitted, N, "all are sent again");
+    ok(n_most <= 3000 && n_runs >= 2 && n_runs < 100, "in %u runs, at most %u in one",
+       (unsigned int) n_runs, (unsigned int) n_most);
+    utcp_destroy(u);
+}
+
 TEST(replies)
 {
     struct utcp *u = create(100, 100);
@@ -648,6 +684,7 @@ main(void)
     RUN(table);
     RUN(two_endpoints);
     RUN(deadlines);
+    RUN(burst_of_timers);
     RUN(replies);
     RUN(window_steering);
     RUN(window_in_a_crowd);
