@@ -1,7 +1,8 @@
 # Copyright 2026 The ovs-mqtt-proxy authors.
 # SPDX-License-Identifier: Apache-2.0
 #
-# Benches: they print figures and judge none.  'make bench' runs them all.
+# Benches: they print figures and judge none.  'make bench' runs them all.  But check-instructions is
+# a test: instructions are the same on every run.
 
 check_PROGRAMS += \
 	tests/bench/mqtt-load \
@@ -34,6 +35,9 @@ tests_bench_bench_subscriptions_LDADD = \
 	src/wire/libwire.a \
 	src/base/libbase.a
 
+dist_check_SCRIPTS += tests/bench/check-instructions
+TESTS += tests/bench/check-instructions
+
 if BUILD_DAEMON
 check_PROGRAMS += tests/bench/reflector
 tests_bench_reflector_SOURCES = tests/bench/reflector.c
@@ -55,4 +59,5 @@ EXTRA_DIST += \
 	tests/bench/bench-roundtrips \
 	tests/bench/bench-synflood \
 	tests/bench/benchlab.py \
+	tests/bench/instructions.txt \
 	tests/bench/run
