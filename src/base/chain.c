@@ -188,6 +188,12 @@ chain_peek(const struct chain *c, uint32_t off, void *dst_, uint32_t n)
     c->head->hint_off = at;
 }
 
+void
+chain_prefetch(const struct chain *c)
+{
+    __builtin_prefetch(c->head, 1);
+}
+
 size_t
 chain_memory(const struct chain *c)
 {

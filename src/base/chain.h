@@ -22,6 +22,7 @@ void chain_put_copy(struct chain *, const void *, size_t);      /* Appends a cop
 void chain_put_mbuf(struct chain *, struct mbuf *, uint32_t off, uint32_t len);
 void chain_drop(struct chain *, uint32_t n);                    /* Removes n bytes at the front. */
 void chain_peek(const struct chain *, uint32_t off, void *dst, uint32_t n); /* Copies, no change. */
+void chain_prefetch(const struct chain *);          /* Advice: it will be dropped or peeked at. */
 size_t chain_memory(const struct chain *);          /* True bytes: entries + bodies' share. */
 
 #endif

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 _Noreturn static void
 out_of_memory(size_t size)
@@ -83,6 +84,50 @@ mem_free(void *p)
     free(p);
 }
 
+/* From calloc(), which knows what is zero because it is new, and does not touch it then: a table of
+ * many megabytes is there at once.  What it returned is noted just below what we return. */
+void *
+mem_zalloc_huge(size_t size)
+{
+    uint8_t *p = mem_zalloc(size + MEM_HUGE);
+    uint8_t *aligned = p + (MEM_HUGE - (uintptr_t) p % MEM_HUGE);
+
+    mp_assert((size_t) (aligned - p) >= sizeof p);
+    memcpy(aligned - sizeof p, &p, sizeof p);
+    if (size >= MEM_HUGE) {
+        /* Advice: a system that has no huge pages goes on with small ones. */
+        (void) madvise(aligned, size - size % MEM_HUGE, MADV_HUGEPAGE);
+    }
+    return aligned;
+}
+
+void
+mem_free_huge(void *aligned)
+{
+    if (aligned) {
+        void *p;
+
+        memcpy(&p, (uint8_t *) aligned - sizeof p, sizeof p);
+        mem_free(p);
+    }
+}
+
+void *
+mem_zalloc_table(size_t size)
+{
+    return size < MEM_HUGE ? mem_zalloc(size) : mem_zalloc_huge(size);
+}
+
+void
+mem_free_table(void *p, size_t size)
+{
+    if (size < MEM_HUGE) {
+        mem_free(p);
+    } else {
+        mem_free_huge(p);
+    }
+}
+
 void *
 mem_grow(void *array, size_t *n, size_t need, size_t elem)
 {
@@ -96,22 +141,26 @@ mem_grow(void *array, size_t *n, size_t need, size_t elem)
     }
     mp_assert(new_n <= SIZE_MAX / elem);
     *n = new_n;
-    return mem_realloc(array, new_n * elem);
+    return mem_realloc(array, *n * elem);
 }
 
 void *
-mem_grow_zeroed(void *array, size_t *n, size_t need, size_t elem)
+mem_grow_table(void *array, size_t *n, size_t need, size_t elem)
 {
-    size_t new_n = need + need / 8 + 8;
+    size_t old_size = *n * elem, new_n = need + need / 8 + 8;
+    void *bigger;
 
     if (need <= *n) {
         return array;
     }
     mp_assert(need < SIZE_MAX / 2 && new_n <= SIZE_MAX / elem);
-    array = mem_realloc(array, new_n * elem);
-    memset((uint8_t *) array + *n * elem, 0, (new_n - *n) * elem);
     *n = new_n;
-    return array;
+    bigger = mem_zalloc_table(*n * elem);
+    if (old_size) {
+        memcpy(bigger, array, old_size);
+        mem_free_table(array, old_size);
+    }
+    return bigger;
 }
 
 _Noreturn void

@@ -18,11 +18,23 @@ char *mem_strdup(const char *);
 char *mem_strndup(const char *, size_t n);          /* NUL-terminated copy of n bytes. */
 void mem_free(void *);                              /* Accepts NULL. */
 
+/* Zeroed memory for tables and pools that are read at random: aligned to MEM_HUGE, and the whole
+ * multiples of that in it are of huge pages where the system has them, so that a read that misses
+ * the caches does not miss the page tables too.  Like all memory it becomes resident when it is
+ * touched, but MEM_HUGE at a time: for what is large only.  Freed by mem_free_huge() alone. */
+#define MEM_HUGE (2u << 20)
+void *mem_zalloc_huge(size_t size);
+void mem_free_huge(void *);                         /* Accepts NULL. */
+
+/* For arrays of any size that are used like that: as mem_zalloc() while they are small. */
+void *mem_zalloc_table(size_t size);
+void mem_free_table(void *, size_t size);           /* The size that it was allocated with. */
+/* Makes room for 'need' elements of 'elem' bytes where there was room for '*n', and an eighth more;
+ * what is new is zero. */
+void *mem_grow_table(void *array, size_t *n, size_t need, size_t elem);
+
 /* Doubles 'array' of '*n' elements of 'elem' bytes until it has room for 'need'. */
 void *mem_grow(void *array, size_t *n, size_t need, size_t elem);
-
-/* The same for what is long and always there: by an eighth, and the new ones are zeroed. */
-void *mem_grow_zeroed(void *array, size_t *n, size_t need, size_t elem);
 
 /* For bugs of ours only; never reachable from what somebody sends. */
 #define mp_assert(COND) ((COND) ? (void) 0 : mem_assert_failure(__FILE__, __LINE__, #COND))

@@ -18,8 +18,11 @@ struct wheel_node {                   /* All-zero: not armed. */
     uint32_t next;
 };
 
-#define WHEEL_LEVELS 4
-#define WHEEL_SLOTS 256
+/* 2^22 ticks are in the first two levels; what is due within 2048 is in the first and never moved,
+ * which are all of TCP's usual timers, at a tick of a millisecond. */
+#define WHEEL_LEVELS 3
+#define WHEEL_LEVEL_BITS 11
+#define WHEEL_SLOTS (1 << WHEEL_LEVEL_BITS)
 
 struct wheel {
     const struct slab *slab;
@@ -28,8 +31,10 @@ struct wheel {
     usec_t tick_us;
     uint64_t tick;                    /* All ticks before this one have been run. */
     uint32_t n;
-    uint64_t occupied[WHEEL_LEVELS][WHEEL_SLOTS / 64];   /* For wheel_deadline(). */
+    uint64_t occupied[WHEEL_LEVELS][WHEEL_SLOTS / 64];   /* For wheel_deadline(): slots... */
+    uint32_t words[WHEEL_LEVELS];     /* ...and which words of 'occupied' are not 0. */
     uint32_t heads[WHEEL_LEVELS][WHEEL_SLOTS];
+    uint32_t spreading[WHEEL_LEVELS]; /* What is left of slots that are due to be spread. */
 };
 
 void wheel_init(struct wheel *, const struct slab *, size_t node_offset, size_t due_offset,
@@ -40,7 +45,9 @@ void wheel_arm(struct wheel *, uint32_t idx, usec_t at);
 void wheel_disarm(struct wheel *, uint32_t idx);    /* Harmless when not armed. */
 bool wheel_is_armed(const struct wheel *, uint32_t idx);
 
-/* Takes out one object that is due at 'now' and returns its index, SLAB_NONE when none is. */
+/* Takes out one object that is due at 'now' and returns its index, SLAB_NONE when none is.  Or when
+ * finding it would take long, where very many were armed for the same time: then wheel_deadline()
+ * has passed, and the next call goes on. */
 uint32_t wheel_next_expired(struct wheel *, usec_t now);
 
 /* The earliest instant at which wheel_next_expired() may have something to do; CLOCK_NEVER if

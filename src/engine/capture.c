@@ -24,6 +24,14 @@ pcap_received(void *e, uint32_t port, const void *frame, size_t n, usec_t now)
 }
 
 static void
+pcap_expected(void *e_, const struct slice *frames, size_t n)
+{
+    struct engine *e = e_;
+
+    proxy_expect(e->proxy, frames, n);
+}
+
+static void
 pcap_lost(void *e_, const char *interface, const char *reason)
 {
     (void) e_;
@@ -64,6 +72,7 @@ engine_open_pcap(struct engine *e)
         .filter = text,
         .aux = e,
         .received = pcap_received,
+        .expected = pcap_expected,
         .lost = pcap_lost,
         .found = pcap_found,
     };

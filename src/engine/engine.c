@@ -126,6 +126,18 @@ attached(struct engine *e, usec_t now)
 }
 
 static void
+expect_frames(struct engine *e, const struct pktin *pktins, size_t n)
+{
+    struct slice frames[PROXY_MAX_EXPECTED];
+
+    _Static_assert(PROXY_MAX_EXPECTED >= SWCONN_MAX_AHEAD, "all of them");
+    for (size_t i = 0; i < n; i++) {
+        frames[i] = (struct slice) { pktins[i].frame, (uint32_t) pktins[i].n };
+    }
+    proxy_expect(e->proxy, frames, n);
+}
+
+static void
 handle_event(struct engine *e, const struct swconn_event *event, usec_t now)
 {
     switch (event->type) {
@@ -134,6 +146,7 @@ handle_event(struct engine *e, const struct swconn_event *event, usec_t now)
         break;
     case SWCONN_PACKET_IN:
         if (e->settings->openflow) {
+            expect_frames(e, event->ahead, event->n_ahead);
             engine_rx_frame(e, event->pktin.in_port, event->pktin.frame, event->pktin.n, now);
         }
         break;

@@ -30,8 +30,16 @@ struct tap {
     uint64_t drops;                   /* Of the kernel, in captures that have ended. */
 };
 
+/* Frames of one interface, copied: libpcap shows one at a time. */
+struct batch {
+    struct slice frames[IO_PCAP_BATCH];
+    size_t n, used;
+    uint8_t bytes[2 * SNAPLEN];
+};
+
 struct io_pcap {
     struct io_loop *loop;
+    struct batch *batch;
     struct io_pcap_config cfg;
     struct io_pcap_stats stats;
     char *filter;                     /* NULL: everything. */
@@ -44,17 +52,39 @@ struct io_pcap {
 static char *open_tap(struct tap *, const char *filter);
 
 static void
+pass_on(struct tap *tap)
+{
+    struct io_pcap *p = tap->owner;
+    struct batch *b = p->batch;
+
+    if (p->cfg.expected) {
+        p->cfg.expected(p->cfg.aux, b->frames, b->n);
+    }
+    for (size_t i = 0; i < b->n; i++) {
+        p->cfg.received(p->cfg.aux, tap->port, b->frames[i].p, b->frames[i].n,
+                        io_loop_now(p->loop));
+    }
+    b->n = b->used = 0;
+}
+
+static void
 received(u_char *tap_, const struct pcap_pkthdr *hdr, const u_char *frame)
 {
     struct tap *tap = (struct tap *) tap_;
     struct io_pcap *p = tap->owner;
+    struct batch *b = p->batch;
 
     if (hdr->caplen < hdr->len) {
         p->stats.cut++;
         return;
     }
     p->stats.frames_in++;
-    p->cfg.received(p->cfg.aux, tap->port, frame, hdr->caplen, io_loop_now(p->loop));
+    if (b->n == IO_PCAP_BATCH || hdr->caplen > sizeof b->bytes - b->used) {
+        pass_on(tap);
+    }
+    memcpy(b->bytes + b->used, frame, hdr->caplen);
+    b->frames[b->n++] = (struct slice) { b->bytes + b->used, hdr->caplen };
+    b->used += hdr->caplen;
 }
 
 /* ---- Interfaces that come and go ---- */
@@ -139,10 +169,12 @@ static void
 read_cb(evutil_socket_t fd, short what, void *tap_)
 {
     struct tap *tap = tap_;
+    int n = pcap_dispatch(tap->pcap, MAX_FRAMES, received, (u_char *) tap);
 
     (void) fd;
     (void) what;
-    if (pcap_dispatch(tap->pcap, MAX_FRAMES, received, (u_char *) tap) < 0) {
+    pass_on(tap);
+    if (n < 0) {
         lose_tap(tap, pcap_geterr(tap->pcap));
     }
 }
@@ -224,6 +256,8 @@ io_pcap_create(struct io_loop *loop, const struct io_pcap_config *cfg, char **er
     p->loop = loop;
     p->cfg = *cfg;
     p->filter = cfg->filter ? mem_strdup(cfg->filter) : NULL;
+    p->batch = mem_alloc(sizeof *p->batch);
+    p->batch->n = p->batch->used = 0;
     p->fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     p->taps = mem_zalloc(cfg->n_interfaces * sizeof *p->taps);
     for (size_t i = 0; i < cfg->n_interfaces && !*error; i++) {
@@ -258,6 +292,7 @@ io_pcap_destroy(struct io_pcap *p)
             close(p->fd);
         }
         mem_free(p->filter);
+        mem_free(p->batch);
         mem_free(p->taps);
         mem_free(p);
     }

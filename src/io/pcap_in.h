@@ -12,6 +12,7 @@
 #include <stdint.h>
 #include "base/addr.h"
 #include "base/clock.h"
+#include "base/cursor.h"
 #include "base/stats.h"
 #include "io/loop.h"
 
@@ -39,12 +40,15 @@ struct io_pcap_filter {
 };
 char *io_pcap_filter_text(const struct io_pcap_filter *);   /* pcap-filter(7); to be freed. */
 
+#define IO_PCAP_BATCH 32
 struct io_pcap_config {
     const char *const *interfaces;
     size_t n_interfaces;
     const char *filter;               /* NULL: everything. */
     void *aux;
     void (*received)(void *aux, uint32_t port, const void *frame, size_t n, usec_t now);
+    /* Before up to IO_PCAP_BATCH calls of 'received': for these frames.  NULL: not wanted. */
+    void (*expected)(void *aux, const struct slice *frames, size_t n);
     void (*lost)(void *aux, const char *interface, const char *reason);   /* Once until... */
     void (*found)(void *aux, const char *interface, usec_t now);          /* ...this. */
 };

@@ -11,6 +11,7 @@ src_mqtt_libmqtt_a_SOURCES = \
 	src/mqtt/acl.h \
 	src/mqtt/acl_parse.c \
 	src/mqtt/acl_private.h \
+	src/mqtt/ahead.c \
 	src/mqtt/ask.c \
 	src/mqtt/broker.c \
 	src/mqtt/broker.h \

@@ -13,6 +13,10 @@ STATS_DEFINE(mqtt, MQTT_STATS)
 #define CONN_TICK_US (100 * CLOCK_MSEC)
 #define SESSION_TICK_US CLOCK_SEC
 
+/* In one run, of connections and of sessions: where very many were silent, or fell silent, at the
+ * same time, the next run, at once, goes on, and what others send comes in between. */
+#define MAX_EXPIRED 512
+
 /* Matching a filter against the retained store recurses once per level. */
 #define MAX_LEVELS 1000u
 
@@ -122,8 +126,8 @@ mqtt_destroy(struct mqtt_broker *b)
     slab_uninit(&b->v5s);
     slab_uninit(&b->v6s);
     mem_free(b->doomed);
-    mem_free(b->generations);
-    mem_free(b->buckets);
+    mem_free_table(b->generations, b->n_generations * sizeof *b->generations);
+    mem_free_table(b->buckets, b->n_buckets * sizeof *b->buckets);
     mem_free((char *) b->config.username);
     mem_free((char *) b->config.password);
     mem_free(b);
@@ -152,10 +156,10 @@ mqtt_run(struct mqtt_broker *b, usec_t now)
 
     mqtt_hold_expire(b, now);
     mqtt_stall_run(b, now);
-    while ((idx = wheel_next_expired(&b->conn_wheel, now))) {
+    for (int n = 0; n < MAX_EXPIRED && (idx = wheel_next_expired(&b->conn_wheel, now)); n++) {
         mqtt_conn_expired(b, idx, now);
     }
-    while ((idx = wheel_next_expired(&b->session_wheel, now))) {
+    for (int n = 0; n < MAX_EXPIRED && (idx = wheel_next_expired(&b->session_wheel, now)); n++) {
         mqtt_session_expired(b, idx, now);
     }
     mqtt_sys_run(b, now);

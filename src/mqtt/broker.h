@@ -135,6 +135,13 @@ struct mqtt_message {
 };
 void mqtt_publish_remote(struct mqtt_broker *, const struct mqtt_message *, usec_t now);
 
+/* The connection that mqtt_next_ready() will return after 'n' others, 0 if there is none. */
+mqtt_id mqtt_peek_ready(const struct mqtt_broker *, uint32_t n);
+/* Advice: the connection with this index (the low half of its id) will be used soon.  The second uses
+ * what the first has fetched, and returns the connection's 'user', 0 if it is gone. */
+void mqtt_ahead_conn(const struct mqtt_broker *, uint32_t index);
+uint32_t mqtt_ahead_session(const struct mqtt_broker *, uint32_t index);
+
 /* Access rules (acl.h): ownership passes, the old ones go; NULL: everything is allowed.  They hold
  * from the next message on, also for what waits already; connections and subscriptions stay. */
 struct mqtt_acl;

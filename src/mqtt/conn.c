@@ -97,8 +97,10 @@ mqtt_open(struct mqtt_broker *b, const struct mqtt_origin *origin, uint32_t user
         b->stats.limit_connections++;
         return 0;
     }
-    b->generations = mem_grow_zeroed(b->generations, &b->n_generations, (size_t) idx + 1,
-                                     sizeof *b->generations);
+    if (idx >= b->n_generations) {
+        b->generations = mem_grow_table(b->generations, &b->n_generations, (size_t) idx + 1,
+                                        sizeof *b->generations);
+    }
     b->last_generation += b->last_generation == UINT32_MAX ? 2 : 1;
     b->generations[idx] = b->last_generation;
     c = mqtt_conn_at(b, idx);

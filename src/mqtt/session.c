@@ -117,7 +117,7 @@ grow_table(struct mqtt_broker *b)
     uint32_t *old = b->buckets;
 
     b->n_buckets = n_old ? 2 * n_old : FIRST_BUCKETS;
-    b->buckets = mem_zalloc(b->n_buckets * sizeof *b->buckets);
+    b->buckets = mem_zalloc_table(b->n_buckets * sizeof *b->buckets);
     for (uint32_t i = 0; i < n_old; i++) {
         uint32_t idx = old[i];
 
@@ -131,7 +131,7 @@ grow_table(struct mqtt_broker *b)
             idx = next;
         }
     }
-    mem_free(old);
+    mem_free_table(old, n_old * sizeof *old);
 }
 
 /* None at the limit of sessions. */

@@ -34,6 +34,8 @@ struct swconn {
     uint8_t *rx;                      /* Unread bytes are [rx_head, rx_tail). */
     size_t rx_head, rx_tail;
     uint64_t *aligned;                /* Messages that lie at an odd address are copied here. */
+    struct pktin ahead[SWCONN_MAX_AHEAD];     /* Packet-ins that are read and not yet fetched. */
+    size_t n_ahead, next_ahead;
     uint8_t *tx;                      /* Unsent bytes are [tx_head, tx_tail). */
     size_t tx_head, tx_tail, tx_size;
 
@@ -46,8 +48,10 @@ struct swconn {
     char last_close[160];
 };
 
-static const struct ofp_header *next_message(struct swconn *, uint32_t *skip);
+static const struct ofp_header *peek_message(struct swconn *, uint32_t *length);
+static void take_message(struct swconn *, uint32_t length);
 static bool handle(struct swconn *, const struct ofp_header *, usec_t now, struct swconn_event *);
+static void read_ahead(struct swconn *, struct swconn_event *);
 
 void
 swconn_config_default(struct swconn_config *cfg)
@@ -119,6 +123,7 @@ swconn_close(struct swconn *s, const char *reason)
     s->closing = NULL;
     s->version = 0;
     s->rx_head = s->rx_tail = 0;
+    s->n_ahead = s->next_ahead = 0;
     s->tx_head = s->tx_tail = 0;
     swports_clear(&s->ports);
 }
@@ -138,6 +143,7 @@ fail(struct swconn *s, const char *reason)
 uint8_t *
 swconn_rx_room(struct swconn *s, size_t min, size_t *n)
 {
+    mp_assert(s->next_ahead == s->n_ahead);   /* They lie here, and go now. */
     if (s->rx_head) {
         /* At most part of one message is left when the caller drained the events. */
         memmove(s->rx, s->rx + s->rx_head, s->rx_tail - s->rx_head);
@@ -180,16 +186,24 @@ swconn_next_event(struct swconn *s, usec_t now, struct swconn_event *ev)
     uint32_t length;
 
     while (s->state != SWCONN_CLOSED_STATE) {
+        if (s->next_ahead < s->n_ahead) {
+            *ev = (struct swconn_event) {
+                .type = SWCONN_PACKET_IN, .pktin = s->ahead[s->next_ahead++],
+            };
+            return true;
+        }
         if (s->closing) {
             *ev = (struct swconn_event) { .type = SWCONN_CLOSED, .text = s->closing_buf };
             swconn_close(s, s->closing_buf);
             return true;
         }
-        oh = next_message(s, &length);
+        oh = peek_message(s, &length);
         if (oh) {
-            /* The bytes stay where they are until the next call of any function here. */
-            s->rx_head += length;
+            take_message(s, length);
             if (handle(s, oh, now, ev)) {
+                if (ev->type == SWCONN_PACKET_IN) {
+                    read_ahead(s, ev);
+                }
                 return true;
             }
         } else if (!s->closing) {
@@ -199,9 +213,9 @@ swconn_next_event(struct swconn *s, usec_t now, struct swconn_event *ev)
     return false;
 }
 
-/* The next whole message, aligned, or NULL. */
+/* The next whole message, aligned, or NULL.  It stays the next until it is taken. */
 static const struct ofp_header *
-next_message(struct swconn *s, uint32_t *length)
+peek_message(struct swconn *s, uint32_t *length)
 {
     const uint8_t *p = s->rx + s->rx_head;
     size_t n = s->rx_tail - s->rx_head;
@@ -218,12 +232,19 @@ next_message(struct swconn *s, uint32_t *length)
     if (n < *length) {
         return NULL;
     }
-    s->stats.messages_in++;
     if ((uintptr_t) p % sizeof *s->aligned) {
         memcpy(s->aligned, p, *length);
         p = (const uint8_t *) s->aligned;
     }
     return (const void *) p;
+}
+
+/* Its bytes stay where they are until swconn_rx_room(). */
+static void
+take_message(struct swconn *s, uint32_t length)
+{
+    s->rx_head += length;
+    s->stats.messages_in++;
 }
 
 static bool
@@ -296,9 +317,40 @@ handle_packet_in(struct swconn *s, const struct ofp_header *oh, struct swconn_ev
         s->stats.packet_ins_cut++;
         return false;
     }
+    /* The message may be a copy of bytes at an odd address, of which there is one at a time. */
+    if (oh == (const void *) s->aligned) {
+        size_t length = ntohs(oh->length);
+
+        ev->pktin.frame = s->rx + s->rx_head - length + (ev->pktin.frame - (const uint8_t *) oh);
+    }
     s->stats.packet_ins++;
     ev->type = SWCONN_PACKET_IN;
     return s->state == SWCONN_IS_READY;
+}
+
+/* 'ev' is a packet-in.  Those that follow at once are read too, up to the first other message, so
+ * that whoever takes them knows what comes: none of them changes the state of the connection. */
+static void
+read_ahead(struct swconn *s, struct swconn_event *ev)
+{
+    s->ahead[0] = ev->pktin;
+    s->n_ahead = s->next_ahead = 1;
+    while (s->n_ahead < SWCONN_MAX_AHEAD) {
+        struct swconn_event next;
+        uint32_t length;
+        const struct ofp_header *oh = peek_message(s, &length);
+        enum ofptype type;
+
+        if (!oh || ofptype_decode(&type, oh) || type != OFPTYPE_PACKET_IN) {
+            break;
+        }
+        take_message(s, length);
+        if (handle_packet_in(s, oh, &next)) {
+            s->ahead[s->n_ahead++] = next.pktin;
+        }
+    }
+    ev->ahead = s->ahead;
+    ev->n_ahead = s->n_ahead;
 }
 
 static bool

@@ -90,6 +90,7 @@ uint8_t *swconn_rx_room(struct swconn *, size_t min, size_t *n);
 void swconn_rx_commit(struct swconn *, size_t n, usec_t now);
 void swconn_rx(struct swconn *, const void *, size_t n, usec_t now);      /* The same, copying. */
 
+#define SWCONN_MAX_AHEAD 32
 struct swconn_event {
     enum swconn_event_type {
         SWCONN_READY,                 /* Set up; versions, ports and datapath id are known. */
@@ -100,6 +101,10 @@ struct swconn_event {
         SWCONN_CLOSED,                /* 'text' says why; the caller closes the stream. */
     } type;
     struct pktin pktin;
+    /* With the first of several packet-ins in a row: these, this one included, are the next events,
+     * and good until they were.  NULL with all other events. */
+    const struct pktin *ahead;
+    size_t n_ahead;
     const struct ofp_header *oh;      /* Aligned. */
     const char *text;
 };

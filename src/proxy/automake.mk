@@ -5,6 +5,7 @@
 
 noinst_LIBRARIES += src/proxy/libproxy.a
 src_proxy_libproxy_a_SOURCES = \
+	src/proxy/ahead.c \
 	src/proxy/client.c \
 	src/proxy/limits.c \
 	src/proxy/private.h \

@@ -18,8 +18,6 @@
  * as soon as the broker was told; the client is gone at TCP's CLOSED event and not before. */
 #include "proxy/private.h"
 
-#define IS_CLIENT 0x80000000u         /* In TCP's handle; without it: refused at OPEN. */
-
 struct client {                       /* One TCP connection joined to one Network Connection. */
     utcp_id tcp;
     mqtt_id mqtt;                     /* 0: the broker is done with it, TCP is still closing. */
@@ -272,12 +270,16 @@ client_drain(struct proxy *p, usec_t now)
 void
 client_pump_ready(struct proxy *p, usec_t now)
 {
+    uint32_t user, n_ahead = 0;
     mqtt_id id;
-    uint32_t user;
 
-    while (mqtt_next_ready(p->mqtt, &id, &user)) {
+    for (;;) {
         struct client c;
 
+        n_ahead = n_ahead ? n_ahead - 1 : ahead_of_ready(p);
+        if (!mqtt_next_ready(p->mqtt, &id, &user)) {
+            break;
+        }
         if (find_client(p, id, user, &c)) {
             pump(p, &c, now);
         }

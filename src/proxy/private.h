@@ -73,6 +73,14 @@ void client_pump_ready(struct proxy *, usec_t now);
 /* Opens windows again that were kept closed for peers, if those are no longer congested. */
 void client_release_credits(struct proxy *);
 
+/* In TCP's handle of a connection, beside the index of the Network Connection; without it: refused at
+ * OPEN.  See client.c. */
+#define IS_CLIENT 0x80000000u
+
+/* ahead.c: fetches what the next up to AHEAD_READY of mqtt_next_ready() need; how many these are. */
+#define AHEAD_READY 32
+uint32_t ahead_of_ready(struct proxy *);
+
 /* route.c */
 void route_from_broker(struct proxy *, const struct mqtt_event *, usec_t now);
 void route_from_peers(struct proxy *, usec_t now);

@@ -27,7 +27,7 @@ subnodes_init(struct subnodes *s, const struct siphash_key *key)
     slab_init(&s->nodes, sizeof(struct subnode), 0);
     slab_init(&s->forks, sizeof(struct subnode_fork), 0);
     s->root = slab_alloc(&s->nodes);
-    s->buckets = mem_zalloc(s->n_buckets * sizeof *s->buckets);
+    s->buckets = mem_zalloc_table(s->n_buckets * sizeof *s->buckets);
 }
 
 /* Frees what a node has on the heap. */
@@ -52,7 +52,7 @@ subnodes_uninit(struct subnodes *s)
     }
     slab_uninit(&s->nodes);
     slab_uninit(&s->forks);
-    mem_free(s->buckets);
+    mem_free_table(s->buckets, s->n_buckets * sizeof *s->buckets);
 }
 
 size_t
@@ -184,7 +184,7 @@ grow_table(struct subnodes *s)
     uint32_t *old = s->buckets;
 
     s->n_buckets *= 2;
-    s->buckets = mem_zalloc(s->n_buckets * sizeof *s->buckets);
+    s->buckets = mem_zalloc_table(s->n_buckets * sizeof *s->buckets);
     for (uint32_t b = 0; b < n_old; b++) {
         uint32_t idx = old[b];
 
@@ -195,7 +195,7 @@ grow_table(struct subnodes *s)
             idx = next;
         }
     }
-    mem_free(old);
+    mem_free_table(old, n_old * sizeof *old);
 }
 
 static uint32_t

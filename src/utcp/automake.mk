@@ -6,6 +6,7 @@
 noinst_LIBRARIES += src/utcp/libutcp.a
 src_utcp_libutcp_a_SOURCES = \
 	src/utcp/ack.c \
+	src/utcp/ahead.c \
 	src/utcp/api.c \
 	src/utcp/cc.h \
 	src/utcp/cc_reno.c \

@@ -205,6 +205,11 @@ struct utcp_tw {
 };
 _Static_assert(sizeof(struct utcp_tw) <= 64, "TIME-WAIT: 64 bytes");
 
+struct utcp_known {                   /* A hash that was computed ahead: ahead.c. */
+    struct utcp_ends ends;
+    uint32_t hash;
+};
+
 #define UTCP_MAX_REPLIES 2048         /* Segments without a connection, waiting for the draining. */
 
 struct utcp {
@@ -232,6 +237,8 @@ struct utcp {
     uint64_t promised;                /* Charged to rcv_budget by all grown connections. */
     uint32_t n_grown, n_busy;
     uint32_t n_live;                  /* Connections not dead. */
+    uint32_t n_known, next_known;
+    struct utcp_known known[UTCP_MAX_AHEAD];
     uint32_t cookies_since_ms;        /* Last cookie sent... */
     bool cookies_out;                 /* ...if ever. */
     uint8_t rcv_wscale;
@@ -255,6 +262,9 @@ void utcp_ext_release(struct utcp *, struct utcp_conn *);   /* Frees it if it ho
 /* A keyed function of a tuple, another for each purpose. */
 enum utcp_hash_purpose { UTCP_HASH_TABLE, UTCP_HASH_ISN, UTCP_HASH_TS, UTCP_HASH_COOKIE };
 uint32_t utcp_hash32(const struct utcp *, const struct utcp_tuple *, enum utcp_hash_purpose);
+
+/* ahead.c */
+bool utcp_ahead_hash(struct utcp *, const struct utcp_ends *, uint32_t *hash);
 
 /* queues.c */
 void utcp_event(struct utcp *, struct utcp_conn *, const struct utcp_event *);

@@ -92,7 +92,7 @@ utcp_destroy(struct utcp *u)
     slab_uninit(&u->halves);
     slab_uninit(&u->tws);
     slab_uninit(&u->v6s);
-    mem_free(u->gens);
+    mem_free_table(u->gens, u->n_gens * sizeof *u->gens);
     mem_free(u);
 }
 
@@ -114,6 +114,31 @@ utcp_begin(struct utcp *u, usec_t now)
     }
 }
 
+/* The ends of an IPv4 tuple; otherwise false, and all but the ports is zero. */
+static bool
+ends_of_v4(const struct utcp_tuple *t, struct utcp_ends *e)
+{
+    *e = (struct utcp_ends) { .local_port = t->local_port, .remote_port = t->remote_port };
+    if (!addr_is_v4(&t->remote) || !addr_is_v4(&t->local)) {
+        return false;
+    }
+    e->local = addr_to_v4(&t->local);
+    e->remote = addr_to_v4(&t->remote);
+    return true;
+}
+
+static struct utcp_key
+key_of_input(struct utcp *u, const struct utcp_tuple *t)
+{
+    struct utcp_key key = { .tuple = t };
+
+    if (u->next_known == u->n_known || !ends_of_v4(t, &key.ends)
+        || !utcp_ahead_hash(u, &key.ends, &key.hash)) {
+        key = utcp_key(u, t);
+    }
+    return key;
+}
+
 enum utcp_verdict
 utcp_input(struct utcp *u, const struct utcp_tuple *tuple, const struct wire_tcp *seg,
            const struct utcp_path *path, usec_t now)
@@ -121,7 +146,7 @@ utcp_input(struct utcp *u, const struct utcp_tuple *tuple, const struct wire_tcp
     utcp_begin(u, now);
     u->stats.segments_in++;
 
-    struct utcp_key key = utcp_key(u, tuple);
+    struct utcp_key key = key_of_input(u, tuple);
     uint32_t ref = utcp_find(u, &key);
     enum utcp_verdict verdict;
 
@@ -181,20 +206,10 @@ utcp_hash32(const struct utcp *u, const struct utcp_tuple *t, enum utcp_hash_pur
 struct utcp_key
 utcp_key(const struct utcp *u, const struct utcp_tuple *t)
 {
-    struct utcp_key key = {
-        .tuple = t,
-        .ends = { .local_port = t->local_port, .remote_port = t->remote_port },
-    };
+    struct utcp_key key = { .tuple = t };
 
-    if (addr_is_v4(&t->remote) && addr_is_v4(&t->local)) {
-        struct { uint32_t local, remote; uint16_t local_port, remote_port; } in = {
-            .local = key.ends.local = addr_to_v4(&t->local),
-            .remote = key.ends.remote = addr_to_v4(&t->remote),
-            .local_port = t->local_port,
-            .remote_port = t->remote_port,
-        };
-
-        key.hash = (uint32_t) siphash(&u->cfg.key, &in, sizeof in);
+    if (ends_of_v4(t, &key.ends)) {
+        key.hash = (uint32_t) siphash(&u->cfg.key, &key.ends, sizeof key.ends);
     } else {
         key.hash = utcp_hash32(u, t, UTCP_HASH_TABLE);
     }
@@ -316,7 +331,9 @@ utcp_conn_create(struct utcp *u, const struct utcp_ends *ends)
     if (idx == SLAB_NONE) {
         return NULL;
     }
-    u->gens = mem_grow_zeroed(u->gens, &u->n_gens, (size_t) idx + 1, sizeof *u->gens);
+    if (idx >= u->n_gens) {
+        u->gens = mem_grow_table(u->gens, &u->n_gens, (size_t) idx + 1, sizeof *u->gens);
+    }
     if (!++u->next_gen) {
         u->next_gen = 1;
     }

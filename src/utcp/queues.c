@@ -180,6 +180,7 @@ utcp_next_segment(struct utcp *u, usec_t now, struct utcp_segment *seg, uint8_t 
     while (u->ready_head) {
         struct utcp_conn *c = slab_at(&u->conns, u->ready_head);
 
+        slab_prefetch(&u->conns, c->ready_next);
         if (utcp_snd_next(u, c, seg, buf, size)) {
             u->stats.segments_out++;
             return true;

@@ -22,7 +22,15 @@ is_live(const struct utcp_slot *s)
 static struct utcp_slot *
 new_slots(uint32_t n)
 {
-    return mem_zalloc((size_t) n * sizeof(struct utcp_slot));
+    return mem_zalloc_table((size_t) n * sizeof(struct utcp_slot));
+}
+
+static void
+free_slots(struct utcp_slot *slots, uint32_t mask)
+{
+    if (slots) {
+        mem_free_table(slots, ((size_t) mask + 1) * sizeof *slots);
+    }
 }
 
 void
@@ -34,8 +42,8 @@ utcp_table_init(struct utcp_table *t)
 void
 utcp_table_uninit(struct utcp_table *t)
 {
-    mem_free(t->slots);
-    mem_free(t->old);
+    free_slots(t->slots, t->mask);
+    free_slots(t->old, t->old_mask);
     memset(t, 0, sizeof *t);
 }
 
@@ -63,7 +71,7 @@ migrate(struct utcp_table *t, uint32_t n)
             s->ref = TOMBSTONE;
         }
         if (t->moved++ == t->old_mask) {
-            mem_free(t->old);
+            free_slots(t->old, t->old_mask);
             t->old = NULL;
         }
     }
@@ -174,6 +182,15 @@ utcp_table_next(const struct utcp_table *t, uint32_t hash, struct utcp_table_ite
         }
     }
     return UTCP_REF_NONE;
+}
+
+void
+utcp_table_prefetch(const struct utcp_table *t, uint32_t hash)
+{
+    __builtin_prefetch(&t->slots[hash & t->mask]);
+    if (t->old) {
+        __builtin_prefetch(&t->old[hash & t->old_mask]);
+    }
 }
 
 uint32_t

@@ -46,6 +46,8 @@ struct utcp_table_iter {
 };
 uint32_t utcp_table_next(const struct utcp_table *, uint32_t hash, struct utcp_table_iter *it);
 
+void utcp_table_prefetch(const struct utcp_table *, uint32_t hash);
+
 /* All references, by position; for show commands only: a change between two calls may show one
  * twice or not at all.  UTCP_REF_NONE at the end. */
 uint32_t utcp_table_walk(const struct utcp_table *, uint32_t *pos);

@@ -13,6 +13,7 @@
 #define KEEP_INTERVAL_MS 75000u       /* Between unanswered keep-alive probes... */
 #define KEEP_PROBES 9                 /* ...and how many (MUST-26: more than one). */
 #define WINDOW_IDLE_MS 1000u
+#define MAX_PER_RUN 2048              /* A quarter to half a millisecond's work. */
 
 /* Starts the timer, to run out 'in_us' from now. */
 void
@@ -120,12 +121,13 @@ keep_alive(struct utcp *u, struct utcp_conn *c)
     utcp_ready(u, c);
 }
 
+/* What is due beyond MAX_PER_RUN is due at once: other connections' segments come in between. */
 void
 utcp_timers_run(struct utcp *u)
 {
     uint32_t idx;
 
-    while ((idx = wheel_next_expired(&u->wheel, u->now))) {
+    for (int n = 0; n < MAX_PER_RUN && (idx = wheel_next_expired(&u->wheel, u->now)); n++) {
         struct utcp_conn *c = slab_at(&u->conns, idx);
 
         if (c->timer != TIMER_NONE && seq_le(c->due_ms, u->now_ms)) {

@@ -120,6 +120,22 @@ void utcp_destroy(struct utcp *);
 enum utcp_verdict utcp_input(struct utcp *, const struct utcp_tuple *, const struct wire_tcp *seg,
                              const struct utcp_path *, usec_t now);
 
+/* Advice about segments that will come soon, in steps of which each uses what the one before has
+ * fetched: take one step for all of them, then the next.  At most UTCP_MAX_AHEAD at a time, before
+ * the first of them comes; not worth it unless utcp_is_crowded(). */
+#define UTCP_MAX_AHEAD 64
+struct utcp_ahead {
+    uint32_t hash, ref;
+};
+bool utcp_is_crowded(const struct utcp *);
+void utcp_ahead_begin(struct utcp *);
+void utcp_ahead_tuple(struct utcp *, const struct utcp_tuple *, struct utcp_ahead *);
+void utcp_ahead_conn(const struct utcp *, struct utcp_ahead *);
+uint32_t utcp_ahead_user(const struct utcp *, const struct utcp_ahead *);   /* Or 0. */
+void utcp_ahead_ext(const struct utcp *, const struct utcp_ahead *);
+/* The connection with this index (the low half of its id) will be sent to, or asked about. */
+void utcp_ahead_index(const struct utcp *, uint32_t index);
+
 /* An ICMP error about a segment that we sent: believed only when 'seq' is in flight (RFC 5927). */
 enum utcp_icmp { UTCP_ICMP_SOFT, UTCP_ICMP_HARD, UTCP_ICMP_TOO_BIG };
 void utcp_icmp(struct utcp *, const struct utcp_tuple *, uint32_t seq, enum utcp_icmp,

@@ -18,6 +18,7 @@ src_wire_libwire_a_SOURCES = \
 	src/wire/nd.c \
 	src/wire/nd.h \
 	src/wire/parts.h \
+	src/wire/peek.c \
 	src/wire/quote.c \
 	src/wire/quote.h \
 	src/wire/tcp.c \

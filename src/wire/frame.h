@@ -96,6 +96,15 @@ enum wire_error wire_parse(struct wire_frame *, const void *frame, size_t n);
  * eth and ip are already set. */
 enum wire_error wire_parse_l4(struct wire_frame *f, struct slice l4);
 
+/* A glance at what may be a TCP segment: whose it would be.  Nothing is verified; false means that
+ * a glance does not tell. */
+struct wire_ends {
+    struct ip_addr src, dst;
+    uint16_t src_port, dst_port;
+    bool has_payload;
+};
+bool wire_peek_tcp(struct wire_ends *, struct slice frame);
+
 /* Composing.  All composers prepend headers to a payload that lies in the caller's buffer with
  * WIRE_HEADROOM bytes free before it, and return the start of the frame: one copy of the payload at
  * most, whatever the headers' sizes. */

@@ -1,12 +1,14 @@
 # Copyright 2026 The ovs-mqtt-proxy authors.
 # SPDX-License-Identifier: Apache-2.0
 #
-# Benches: they print figures and judge none.  'make bench' runs them all.
+# Benches: they print figures and judge none.  'make bench' runs them all.  But check-instructions is
+# a test: instructions are the same on every run.
 
 check_PROGRAMS += \
 	tests/bench/mqtt-load \
 	tests/bench/udp-ping \
 	tests/bench/bench-idle \
+	tests/bench/bench-segments \
 	tests/bench/bench-subscriptions
 tests_bench_mqtt_load_SOURCES = \
 	tests/bench/load.h \
@@ -15,14 +17,26 @@ tests_bench_mqtt_load_SOURCES = \
 	tests/bench/load-send.c \
 	tests/bench/mqtt-load.c
 tests_bench_udp_ping_SOURCES = tests/bench/udp-ping.c
-tests_bench_bench_idle_SOURCES = tests/bench/bench-idle.c
+tests_bench_bench_idle_SOURCES = \
+	tests/bench/bench-idle.c \
+	tests/bench/herd.c \
+	tests/bench/herd.h
 tests_bench_bench_idle_LDADD = $(CORE_LIBS)
+tests_bench_bench_segments_SOURCES = \
+	tests/bench/bench-segments.c \
+	tests/bench/herd.c \
+	tests/bench/herd.h
+tests_bench_bench_segments_CPPFLAGS = $(AM_CPPFLAGS) -DBENCH_BUILD='"$(CFLAGS)"'
+tests_bench_bench_segments_LDADD = $(CORE_LIBS)
 tests_bench_bench_subscriptions_SOURCES = tests/bench/bench-subscriptions.c
 tests_bench_bench_subscriptions_LDADD = \
 	src/mqtt/libmqtt.a \
 	src/topic/libtopic.a \
 	src/wire/libwire.a \
 	src/base/libbase.a
+
+dist_check_SCRIPTS += tests/bench/check-instructions
+TESTS += tests/bench/check-instructions
 
 if BUILD_DAEMON
 check_PROGRAMS += tests/bench/reflector
@@ -45,4 +59,5 @@ EXTRA_DIST += \
 	tests/bench/bench-roundtrips \
 	tests/bench/bench-synflood \
 	tests/bench/benchlab.py \
+	tests/bench/instructions.txt \
 	tests/bench/run

@@ -108,6 +108,38 @@ TEST(composed_frames_parse_back)
 
 /* Bytes written by hand from the RFCs, so that composer and parser cannot merely be wrong in the
  * same way. */
+/* A glance sees what the parser sees. */
+TEST(glances)
+{
+    for (enum family family = V4; family <= V6; family++) {
+        for (unsigned int n_tags = 0; n_tags <= 2; n_tags++) {
+            for (size_t n = 0; n < 2; n++) {
+                struct wire_l3 l = l3(family, n_tags);
+                struct wire_tcp t = tcp();
+                uint8_t *start = wire_build_tcp(&l, &t, payload, n);
+                size_t size = (size_t) (payload + n - start);
+                struct slice padded = { start, (uint32_t) size + 4 };
+                struct wire_ends e;
+                bool seen = wire_peek_tcp(&e, padded);
+
+                ok(seen && addr_equal(&e.src, &l.src) && addr_equal(&e.dst, &l.dst)
+                   && e.src_port == t.src_port && e.dst_port == t.dst_port,
+                   "%s, %u tags: ends", family_name[family], n_tags);
+                is_int(e.has_payload, n, "whether there is a payload, padding aside");
+                for (size_t cut = 0; cut < size; cut++) {
+                    uint8_t *copy = malloc(cut + !cut);
+
+                    memcpy(copy, start, cut);
+                    seen = wire_peek_tcp(&e, (struct slice) { copy, (uint32_t) cut });
+                    free(copy);
+                }
+                start = wire_build_udp(&l, 1, 2, payload, n);
+                ok(!wire_peek_tcp(&e, (struct slice) { start, (uint32_t) size }), "UDP is not TCP");
+            }
+        }
+    }
+}
+
 TEST(frames_written_by_hand)
 {
     static const uint8_t arp_request[] = {
@@ -436,6 +468,7 @@ int
 main(void)
 {
     RUN(composed_frames_parse_back);
+    RUN(glances);
     RUN(frames_written_by_hand);
     RUN(padding_is_outside);
     RUN(no_cut_frame_is_taken);

@@ -524,6 +524,44 @@ test_subscription_list(void)
     script_end(&t);
 }
 
+/* What expires together is done over several runs, each of which says that the next is due. */
+static void
+test_burst_of_timers(void)
+{
+    enum { N = 2000 };
+    struct mqtt_origin origin = { .tcp_port = 1 };
+    const struct mqtt_stats *stats;
+    struct mqtt_config config;
+    struct mqtt_event event;
+    bool bounded = true;
+    uint64_t n_runs = 0;
+    struct script t;
+
+    mqtt_config_default(&config);
+    script_begin(&t, "timers", &config);
+    stats = mqtt_stats(t.b);
+    for (uint32_t i = 0; i < N; i++) {
+        mqtt_open(t.b, &origin, i, t.now);
+    }
+    t.now += config.connect_timeout_us + CLOCK_SEC;
+    while (stats->connect_timeouts < N && n_runs < 100) {
+        uint64_t before = stats->connect_timeouts;
+
+        bounded = bounded && mqtt_deadline(t.b) <= t.now;
+        mqtt_run(t.b, t.now);
+        bounded = bounded && stats->connect_timeouts - before <= 600
+                  && stats->connect_timeouts > before;
+        while (mqtt_next_event(t.b, &event)) {
+            mqtt_closed(t.b, event.conn, t.now);
+        }
+        n_runs++;
+    }
+    is_int(stats->connect_timeouts, N, "all are over");
+    ok(bounded, "some hundred in each of %u runs, each due at once", (unsigned int) n_runs);
+    ok(mqtt_deadline(t.b) > t.now, "then nothing is due");
+    script_end(&t);
+}
+
 int
 main(void)
 {
@@ -537,5 +575,6 @@ main(void)
     test_memory();
     test_walk();
     test_subscription_list();
+    test_burst_of_timers();
     return done_testing();
 }

@@ -49,6 +49,71 @@ TEST(objects_are_zeroed_distinct_and_stable)
     slab_uninit(&s);
 }
 
+/* Beyond the chunks that are allocated one by one. */
+TEST(large_pools)
+{
+    enum { N = 150 << SLAB_CHUNK_BITS, SIZE = 24 };
+    struct slab s;
+    bool zeroed = true, kept = true;
+    uint32_t n_far = 0;
+
+    slab_init(&s, SIZE, 0);
+    for (uint32_t i = 1; i <= N; i++) {
+        uint32_t *p = slab_at(&s, slab_alloc(&s));
+
+        for (int k = 0; k < SIZE / 4; k++) {
+            zeroed = zeroed && !p[k];
+            p[k] = i * 7 + (uint32_t) k;
+        }
+    }
+    for (uint32_t i = 1; i <= N; i++) {
+        const uint32_t *p = slab_at(&s, i);
+
+        kept = kept && p[0] == i * 7 && p[SIZE / 4 - 1] == i * 7 + SIZE / 4 - 1;
+        n_far += i > 1 && p != (const uint32_t *) slab_at(&s, i - 1) + SIZE / 4;
+        slab_prefetch(&s, i);
+    }
+    ok(zeroed, "objects are zeroed");
+    ok(kept, "and do not overlap");
+    ok(n_far <= 9, "nearly all neighbours are neighbours in memory: %u are not", n_far);
+    is_int(slab_bytes(&s) / ((size_t) N * SIZE), 1, "memory is that of the objects");
+    slab_prefetch(&s, SLAB_NONE);
+    slab_prefetch(&s, UINT32_MAX);
+    slab_free(&s, N);
+    slab_free(&s, 100000);
+    is_int(slab_alloc(&s), 100000, "freed objects are used again");
+    slab_uninit(&s);
+}
+
+TEST(tables_grow_and_keep)
+{
+    uint32_t *t = NULL;
+    size_t n = 0;
+    bool kept = true, zeroed = true;
+
+    for (uint32_t i = 0; i < 3u << 20; i++) {
+        size_t before = n;
+
+        t = mem_grow_table(t, &n, i + 1, sizeof *t);
+        if (n != before) {
+            for (uint32_t k = 0; k < i; k += 1009) {
+                kept = kept && t[k] == k + 1;
+            }
+            zeroed = zeroed && !t[i] && !t[n - 1];
+            if (n * sizeof *t >= MEM_HUGE) {
+                is_int((uintptr_t) t % MEM_HUGE, 0, "of %zu bytes: aligned", n * sizeof *t);
+            }
+        }
+        t[i] = i + 1;
+    }
+    ok(kept, "what was there is kept");
+    ok(zeroed, "what is new is zero");
+    ok(n > 3u << 20 && n <= (4u << 20) * 9 / 8, "by an eighth (%zu)", n);
+    mem_free_table(t, n * sizeof *t);
+    mem_free_table(NULL, 0);
+    mem_free_huge(NULL);
+}
+
 TEST(limit_is_kept)
 {
     struct slab s;
@@ -109,6 +174,8 @@ int
 main(void)
 {
     RUN(objects_are_zeroed_distinct_and_stable);
+    RUN(large_pools);
+    RUN(tables_grow_and_keep);
     RUN(limit_is_kept);
     RUN(arrays_grow_by_doubling);
     RUN(prng_is_reproducible_and_uniform);

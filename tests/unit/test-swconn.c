@@ -238,6 +238,79 @@ TEST(packet_ins_of_our_flows_come_out)
     }
 }
 
+/* Packet-ins in a row are told of with the first of them, and what comes between ends the row. */
+TEST(packet_ins_are_known_ahead)
+{
+    struct world *w = connected(SWCONN_OF13);
+    struct ofputil_port_status ps = { .reason = OFPPR_ADD, .desc = fake_port(9) };
+    static const size_t want_rows[] = { SWCONN_MAX_AHEAD, 8, 30 };
+    struct pktin row[SWCONN_MAX_AHEAD];
+    size_t n_rows = 0, n_seen = 0, at = 0, n_row = 0, n_ports = 0;
+    bool same = true, sized = true, whole = true, in_row = true;
+    struct swconn_event ev;
+
+    for (size_t i = 0; i < 70; i++) {
+        if (i == 40) {
+            fake_send(w->sw, ofputil_encode_port_status(&ps, fake_protocol(w->sw)));
+        }
+        /* Of every length modulo 8, and one of another's flow, which nobody sees. */
+        fake_send(w->sw, packet_in(w, 3, OURS, 61 + i));
+        if (i == 50) {
+            fake_send(w->sw, packet_in(w, 3, 0x99, 60));
+        }
+    }
+    fake_write(w->sw, w->conn, w->now);
+    while (swconn_next_event(w->conn, w->now, &ev)) {
+        if (ev.type == SWCONN_PORTS) {
+            n_ports++;
+            is_int(n_seen, 40, "the other message keeps its place");
+            continue;
+        }
+        if (ev.ahead) {
+            in_row = in_row && at == n_row;
+            n_row = ev.n_ahead;
+            at = 0;
+            memcpy(row, ev.ahead, n_row * sizeof *row);
+            ok(n_rows < MP_ARRAY_SIZE(want_rows) && n_row == want_rows[n_rows],
+               "row %zu has %zu", n_rows, n_row);
+            n_rows++;
+        }
+        in_row = in_row && at < n_row;
+        same = same && row[at].frame == ev.pktin.frame && row[at].n == ev.pktin.n;
+        at++;
+        sized = sized && ev.pktin.n == 61 + n_seen;
+        whole = whole && ev.pktin.frame[60 + n_seen] == (uint8_t) ((60 + n_seen) * 7);
+        n_seen++;
+    }
+    ok(in_row && same, "the events are those that were told of");
+    ok(sized && whole, "in their order, each whole");
+    is_int(n_seen, 70, "all of ours");
+    is_int(n_ports, 1, "and the other message");
+    is_int(n_rows, 3, "rows");
+    is_int(swconn_stats(w->conn)->packet_ins_foreign, 1, "another's is dropped from a row");
+    world_destroy(w);
+}
+
+TEST(packet_ins_before_the_end_come_out)
+{
+    static const uint8_t bad[] = { 4, 10, 0, 4, 0, 0, 0, 0 };
+    struct world *w = connected(SWCONN_OF13);
+
+    for (int i = 0; i < 3; i++) {
+        fake_send(w->sw, packet_in(w, 3, OURS, 61));
+    }
+    fake_write(w->sw, w->conn, w->now);
+    swconn_rx(w->conn, bad, sizeof bad, w->now);
+    drain(w);
+    is_int(w->n_packet_in, 3, "what came before the broken message");
+    is_int(w->n_closed, 1, "then the end");
+    /* Nothing of the old stream is left for the next one. */
+    swconn_open(w->conn, w->now);
+    drain(w);
+    is_int(w->n_packet_in, 3, "no more");
+    world_destroy(w);
+}
+
 static void
 check_out(struct world *w, bool flood, uint32_t port, ofp_port_t want)
 {
@@ -503,6 +576,8 @@ main(void)
     RUN(refused_monitors_do_not_matter);
     RUN(fragment_handling_of_the_switch_is_left_alone);
     RUN(packet_ins_of_our_flows_come_out);
+    RUN(packet_ins_are_known_ahead);
+    RUN(packet_ins_before_the_end_come_out);
     RUN(packet_outs_decode_in_every_version);
     RUN(a_switch_that_does_not_read_costs_bounded_memory);
     RUN(bytes_may_come_in_any_portions);

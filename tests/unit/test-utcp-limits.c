@@ -305,6 +305,72 @@ TEST(many_connections)
 }
 
 /* Against a plain array. */
+/* Who looks ahead finds whose the segments will be, and whatever comes then instead, each still
+ * reaches its own connection. */
+TEST(looking_ahead)
+{
+    enum { N = 3000, BATCH = 32, STRANGER = 13 };
+    struct utcp *u = create(N, 10);
+    struct peer *p = calloc(N + 1, sizeof *p);
+    struct utcp_ahead a[BATCH];
+    usec_t now = 6 * CLOCK_SEC;
+    struct utcp_event ev;
+    struct utcp_segment seg;
+    unsigned int n_good = 0, n_found = 0;
+
+    ok(!utcp_is_crowded(u), "no crowd");
+    for (uint32_t i = 0; i < N; i++) {
+        peer_init(&p[i], i);
+        if (i % 3 == 0) {
+            addr_parse(&p[i].t.local, "2001:db8::1");
+            addr_parse(&p[i].t.remote, "2001:db8::2");
+        }
+        peer_syn(u, &p[i], &full_syn, now);
+        utcp_set_user(u, peer_ack(u, &p[i], now), i + 1);
+    }
+    ok(utcp_is_crowded(u), "a crowd");
+    peer_init(&p[N], N);
+    for (int round = 0; round < 4; round++) {
+        utcp_ahead_begin(u);
+        for (uint32_t i = 0; i < BATCH; i++) {
+            const struct peer *peer = &p[i == STRANGER ? N : i * 90];
+
+            utcp_ahead_tuple(u, &peer->t, &a[i]);
+        }
+        for (uint32_t i = 0; i < BATCH; i++) {
+            utcp_ahead_conn(u, &a[i]);
+        }
+        for (uint32_t i = 0; i < BATCH; i++) {
+            n_found += utcp_ahead_user(u, &a[i]) == (i == STRANGER ? 0 : i * 90 + 1);
+            utcp_ahead_ext(u, &a[i]);
+        }
+        for (uint32_t k = 0; k < BATCH; k++) {
+            /* In order; backwards; each third one lost; others. */
+            uint32_t i = round == 1 ? BATCH - 1 - k : k;
+            uint32_t who = round == 3 ? i * 90 + 7 : i * 90;
+
+            if (round == 2 && k % 3 == 0) {
+                n_good++;
+                continue;
+            }
+            peer_send(u, &p[who], (struct wire_tcp) {
+                .flags = TCP_ACK, .payload = { (const uint8_t *) "data", 4 },
+                .opts = { .has_ts = true, .ts_val = 200 },
+            }, now);
+            p[who].seq += 4;
+            n_good += utcp_next_event(u, &ev) && ev.type == UTCP_EV_DATA && ev.user == who + 1;
+            utcp_ahead_index(u, (uint32_t) ev.conn);
+            next(u, now, &seg);
+        }
+    }
+    is_int(n_found, 4 * BATCH, "all were found, but for the stranger");
+    is_int(n_good, 4 * BATCH, "each got its own data");
+    utcp_ahead_index(u, 0);
+    utcp_ahead_index(u, UINT32_MAX);
+    free(p);
+    utcp_destroy(u);
+}
+
 TEST(table)
 {
     struct utcp_table t;
@@ -415,6 +481,42 @@ TEST(deadlines)
 }
 
 /* Answers that nobody fetches are bounded, and the rest is counted. */
+/* A fan-out that nobody acknowledges: the time-outs come together, but not in one run. */
+TEST(burst_of_timers)
+{
+    enum { N = 5000 };
+    struct utcp *u = create(N, 10);
+    usec_t now = 6 * CLOCK_SEC;
+    struct utcp_segment seg;
+    uint64_t n_most = 0, n_runs = 0;
+
+    for (uint32_t i = 0; i < N; i++) {
+        struct peer p;
+
+        peer_init(&p, i);
+        peer_syn(u, &p, &full_syn, now);
+        utcp_send_copy(u, peer_ack(u, &p, now), "hello", 5);
+    }
+    while (next(u, now, &seg)) {
+        continue;
+    }
+    now += CLOCK_SEC;
+    while (utcp_deadline(u) <= now && n_runs < 100) {
+        uint64_t n = 0;
+
+        utcp_run(u, now);
+        while (next(u, now, &seg)) {
+            n++;
+        }
+        n_most = n > n_most ? n : n_most;
+        n_runs++;
+    }
+    is_int(utcp_stats(u)->retransmitted, N, "all are sent again");
+    ok(n_most <= 3000 && n_runs >= 2 && n_runs < 100, "in %u runs, at most %u in one",
+       (unsigned int) n_runs, (unsigned int) n_most);
+    utcp_destroy(u);
+}
+
 TEST(replies)
 {
     struct utcp *u = create(100, 100);
@@ -661,9 +763,11 @@ main(void)
     RUN(cookie_without_timestamps);
     RUN(bad_addresses);
     RUN(many_connections);
+    RUN(looking_ahead);
     RUN(table);
     RUN(two_endpoints);
     RUN(deadlines);
+    RUN(burst_of_timers);
     RUN(replies);
     RUN(window_steering);
     RUN(window_in_a_crowd);

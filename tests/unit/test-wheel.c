@@ -43,11 +43,11 @@ new_obj(void)
 TEST(one_object_expires_once_and_in_time)
 {
     static const usec_t delays[] = {
-        0, 1, 999, 1000, 1001, 255 * TICK, 256 * TICK, 257 * TICK, 65535 * TICK, 65536 * TICK,
-        65537 * TICK, 16777215 * TICK, 16777216 * TICK, INT64_C(4294967000) * TICK,
+        0, 1, 999, 1000, 1001, 255 * TICK, 2047 * TICK, 2048 * TICK, 2049 * TICK, 65536 * TICK,
+        4194303 * TICK, 4194304 * TICK, 16777216 * TICK, INT64_C(4294967000) * TICK,
     };
     static const usec_t starts[] = {
-        0, 1, 254 * TICK, 255 * TICK, 256 * TICK - 1, INT64_C(0xffffff) * TICK,
+        0, 1, 2046 * TICK, 2047 * TICK, 2048 * TICK - 1, INT64_C(0x3fffff) * TICK,
         INT64_C(0xfffffffe) * TICK, INT64_C(0x123456789a) * TICK + 7,
     };
     bool early = false, late = false, missed = false, twice = false, stuck = false;
@@ -161,11 +161,67 @@ TEST(agrees_with_a_model_under_random_use)
     slab_uninit(&slab);
 }
 
+/* Many for nearly the same time, far away: no call takes long, and still each comes in time as long
+ * as calls follow one another; also those that are armed anew or disarmed meanwhile. */
+TEST(a_crowd_is_spread_over_several_calls)
+{
+    enum { N = 20000 };
+    usec_t now = 3 * TICK;
+    unsigned int n_empty = 0, n_expired = 0, n_early = 0, n_left_out = 0, n_while_spreading = 0;
+
+    setup(now);
+    for (uint32_t i = 0; i < N; i++) {
+        uint32_t idx = new_obj();
+
+        obj(idx)->at = now + (70000 + i % 200) * TICK;
+        wheel_arm(&wheel, idx, obj(idx)->at);
+    }
+    while (wheel.n) {
+        usec_t deadline = wheel_deadline(&wheel);
+        uint32_t idx;
+
+        now = deadline > now ? deadline : now;
+        idx = wheel_next_expired(&wheel, now);
+        if (!idx) {
+            uint32_t k = 1 + n_empty * 7 % N;
+
+            n_empty++;
+            if (wheel.spreading[1] || wheel.spreading[2]) {
+                n_while_spreading++;
+                /* Some leave, some come later. */
+                if (wheel_is_armed(&wheel, k)) {
+                    wheel_disarm(&wheel, k);
+                    n_left_out++;
+                }
+                k = k % N + 1;
+                if (wheel_is_armed(&wheel, k)) {
+                    obj(k)->at += 300 * TICK;
+                    wheel_arm(&wheel, k, obj(k)->at);
+                }
+            }
+            if (n_empty > 10 * N) {
+                break;
+            }
+        } else {
+            n_expired++;
+            n_early += now < obj(idx)->at;
+            n_early += now > obj(idx)->at + TICK;
+        }
+    }
+    ok(n_while_spreading >= 15, "%u calls ended with more to be spread",
+       n_while_spreading);
+    is_int(n_expired + n_left_out, N, "each expired once, but for those disarmed");
+    is_int(n_early, 0, "none early, none late");
+    is_int(wheel_deadline(&wheel), CLOCK_NEVER, "nothing is left");
+    slab_uninit(&slab);
+}
+
 int
 main(void)
 {
     RUN(one_object_expires_once_and_in_time);
     RUN(arming_again_moves_and_disarming_removes);
     RUN(agrees_with_a_model_under_random_use);
+    RUN(a_crowd_is_spread_over_several_calls);
     return done_testing();
 }
