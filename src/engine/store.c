@@ -71,7 +71,11 @@ engine_store_run(struct engine *e)
 {
     struct mqtt_batch batch;
 
-    if (e->store && mqtt_next_batch(proxy_mqtt(e->proxy), &batch)) {
+    if (!e->store) {
+        return;
+    }
+    mqtt_wall_clock(proxy_mqtt(e->proxy), ctl_wall_clock(), io_loop_now(e->loop));
+    if (mqtt_next_batch(proxy_mqtt(e->proxy), &batch)) {
         store_put(e->store, batch.seq, batch.bytes, batch.n);
     }
 }

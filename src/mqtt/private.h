@@ -230,6 +230,7 @@ struct mqtt_journal {                 /* persist.c; all unused without persisten
     size_t first_waiter, n_waiters, allocated_waiters;
     struct mqtt_deferred *credits;
     size_t n_credits, allocated_credits;
+    usec_t correction, noted_at;      /* calendar.c: as last noted. */
     struct mqtt_restore *restore;     /* While records are read back. */
     bool is_muted;                    /* What happens is not noted. */
 };
@@ -488,6 +489,7 @@ void mqtt_persist_taken(struct mqtt_broker *, const struct mqtt_session *, struc
 void mqtt_persist_done(struct mqtt_broker *, const struct mqtt_session *,
                        const struct mqtt_entry *);
 void mqtt_persist_orphan(struct mqtt_broker *, struct mqtt_msg *);
+void mqtt_persist_clock(struct mqtt_broker *);
 /* The retained store and the journal at once. */
 bool mqtt_retain(struct mqtt_broker *, struct mqtt_msg *);
 void mqtt_unretain(struct mqtt_broker *, struct slice topic);
@@ -501,6 +503,11 @@ void mqtt_persist_await(struct mqtt_broker *, const struct mqtt_session *);
 void mqtt_persist_resumed(struct mqtt_broker *, const struct mqtt_session *);
 void mqtt_persist_defer(struct mqtt_broker *, uint32_t conn, uint32_t n);
 void mqtt_persist_uninit(struct mqtt_broker *);
+/* calendar.c: instants in the journal. */
+#define MQTT_MAX_TIME (INT64_MAX / 8) /* Beyond, sums would overflow; none was ever written. */
+usec_t mqtt_calendar(const struct mqtt_broker *, usec_t at);
+usec_t mqtt_calendar_inverse(const struct mqtt_broker *, usec_t calendar);
+bool mqtt_calendar_restore(struct mqtt_broker *, usec_t correction, usec_t noted_at, usec_t now);
 /* restore.c */
 void mqtt_restore_abandon(struct mqtt_broker *);
 

@@ -8,9 +8,6 @@
 #define TORN "a record is damaged"
 #define DANGLING "a record names another that is missing"
 
-/* Beyond, sums would overflow: no instant and no interval that was ever written. */
-#define MAX_TIME (INT64_MAX / 4)
-
 struct message {
     uint64_t id;
     struct mqtt_msg *msg;             /* With a reference. */
@@ -70,7 +67,7 @@ restore_message(struct mqtt_broker *b, const struct mqtt_record *r)
     struct mbuf *payload;
     struct mqtt_msg *msg;
 
-    if (!topic_name_is_valid(r->topic) || r->expires < 0 || r->expires > MAX_TIME
+    if (!topic_name_is_valid(r->topic) || r->expires < 0 || r->expires > MQTT_MAX_TIME
         || (m->n_messages && m->messages[m->n_messages - 1].id >= r->message)) {
         return TORN;
     }
@@ -83,7 +80,7 @@ restore_message(struct mqtt_broker *b, const struct mqtt_record *r)
     msg->stored_id = r->message;
     msg->expires_at = r->expiry == MQTT_EXPIRY_NEVER ? CLOCK_NEVER
                       : r->expiry == MQTT_EXPIRY_AFTER ? r->expires
-                      : r->expires - b->config.epoch_us;
+                      : mqtt_calendar_inverse(b, r->expires);
     m->messages = mem_grow(m->messages, &m->allocated_messages, m->n_messages + 1,
                            sizeof *m->messages);
     m->messages[m->n_messages++] = (struct message) { r->message, msg };
@@ -101,11 +98,11 @@ static const char *
 restore_session(struct mqtt_broker *b, const struct mqtt_record *r, usec_t now)
 {
     struct mqtt_restore *m = b->journal.restore;
-    usec_t wall = now + b->config.epoch_us;
+    usec_t calendar = mqtt_calendar(b, now);
     struct session found = { .serial = r->session };
     struct mqtt_session *s;
 
-    if (!r->client_id.n || r->parted_at < 0 || r->parted_at > MAX_TIME
+    if (!r->client_id.n || r->parted_at < 0 || r->parted_at > MQTT_MAX_TIME
         || mqtt_session_find(b, r->client_id)
         || (m->n_sessions && m->sessions[m->n_sessions - 1].serial >= r->session)) {
         return TORN;
@@ -114,10 +111,9 @@ restore_session(struct mqtt_broker *b, const struct mqtt_record *r, usec_t now)
     if (!found.idx) {
         return "there are more sessions in it than the limit allows";
     }
-    /* Who was connected when we ended is away since now, because nobody knows better.  A clock that
-     * went back counts as standing still. */
-    if (r->parted_at && r->parted_at < wall) {
-        found.gone_s = (uint32_t) MP_MIN((wall - r->parted_at) / CLOCK_SEC, UINT32_MAX - 1);
+    /* Who was connected when we ended is away since now, because nobody knows better. */
+    if (r->parted_at && r->parted_at < calendar) {
+        found.gone_s = (uint32_t) MP_MIN((calendar - r->parted_at) / CLOCK_SEC, UINT32_MAX - 1);
     }
     s = mqtt_session_at(b, found.idx);
     s->version = r->version;
@@ -238,11 +234,12 @@ mqtt_restore(struct mqtt_broker *b, struct slice key, struct slice value, usec_t
     if (r.session && r.type != MQTT_RECORD_SESSION) {
         s = find_session(b->journal.restore, r.session);
     }
-    if (!s && r.type != MQTT_RECORD_MESSAGE && r.type != MQTT_RECORD_SESSION
-        && r.type != MQTT_RECORD_RETAINED) {
+    if (!s && r.type > MQTT_RECORD_SESSION && r.type != MQTT_RECORD_RETAINED) {
         return DANGLING;
     }
     switch (r.type) {
+    case MQTT_RECORD_CLOCK:
+        return mqtt_calendar_restore(b, r.correction, r.noted_at, now) ? NULL : TORN;
     case MQTT_RECORD_MESSAGE: return restore_message(b, &r);
     case MQTT_RECORD_SESSION: return restore_session(b, &r, now);
     case MQTT_RECORD_SUBSCRIPTION: return restore_subscription(b, &r, s->idx);

@@ -1,8 +1,8 @@
 /* Copyright 2026 The ovs-mqtt-proxy authors.
  * SPDX-License-Identifier: Apache-2.0 */
-/* What waits for the disk and what does not; what a restart brings back, and when it is too late;
- * the limit of what may wait.  The disk is a list of records that `disk()` brings up to date.  The
- * notation is in mqtt-script.h. */
+/* What waits for the disk and what does not; what a restart brings back, and when it is too late; a
+ * wall clock that is set meanwhile; the limit of what may wait.  The disk is a list of records that
+ * `disk()` brings up to date.  The notation is in mqtt-script.h. */
 #include "unit/mqtt-script.h"
 
 #include "mqtt/journal.h"
@@ -219,6 +219,97 @@ test_restart(void)
     forget();
 }
 
+/* A machine without a battery: it is 2000 when it starts, and 2026 a minute later. */
+#define WRONG (INT64_C(946684800) * CLOCK_SEC)
+#define RIGHT (INT64_C(1767225600) * CLOCK_SEC)
+#define HOUR (3600 * CLOCK_SEC)
+
+static void
+boot(struct script *t, const char *name, usec_t wall)
+{
+    struct mqtt_config config = config_of(wall - 1000 * CLOCK_SEC);
+
+    begin(t, name, &config);
+    is_int(t->now, 1000 * CLOCK_SEC, "%s: by the other clock that is always the same", name);
+}
+
+/* A minute passes, at the end of which the wall clock is seen to say 'wall'. */
+static void
+pass_minute(struct script *t, usec_t wall)
+{
+    t->now += 60 * CLOCK_SEC;
+    mqtt_run(t->b, t->now);
+    script_drain(t);
+    mqtt_wall_clock(t->b, wall, t->now);
+    disk(t);
+}
+
+/* A session and a retained message of 18 hours each. */
+static void
+leave_something(struct script *t)
+{
+    script_lines(t, "c1 > CONNECT v=5 id=a clean=0 p=110000ffff\n"
+                    "c1 > DISCONNECT\n"
+                    "c2 > CONNECT v=5 id=b\n"
+                    "c2 > PUBLISH r qos=1 id=1 retain p=020000ffff kept\n");
+    disk(t);
+    for (int i = 0; i < t->n_conns; i++) {
+        t->conns[i].n_checked = t->conns[i].n_got;
+    }
+}
+
+/* Whether they are there. */
+static void
+finds(struct script *t, bool there)
+{
+    script_lines(t, "c3 > CONNECT id=c\n"
+                    "c3 < CONNACK 0 0\n"
+                    "c3 > SUBSCRIBE id=1 r:0\n");
+    disk(t);
+    script_lines(t, "c3 < SUBACK id=1 0\n");
+    script_lines(t, there ? "c3 < PUBLISH r retain kept\n" : "c3 < nothing\n");
+    is_int(n_kept, there ? 4 : 1, "%s: session, message, topic, clock; or that alone", t->name);
+}
+
+static void
+test_clock(void)
+{
+    struct script t;
+
+    boot(&t, "before the clock is set", WRONG);
+    leave_something(&t);
+    pass_minute(&t, WRONG + 60 * CLOCK_SEC);
+    pass_minute(&t, RIGHT);
+    script_end(&t);
+
+    boot(&t, "an hour after it was set", RIGHT + HOUR);
+    finds(&t, true);
+    script_end(&t);
+
+    /* The battery again: nothing is known of the time that passed. */
+    boot(&t, "in the year 2000 again", WRONG);
+    finds(&t, true);
+    pass_minute(&t, WRONG + 60 * CLOCK_SEC);
+    pass_minute(&t, RIGHT + 2 * HOUR);
+    script_end(&t);
+
+    boot(&t, "three hours after it was set", RIGHT + 3 * HOUR);
+    finds(&t, true);
+    /* Somebody sets it to the year 2000, and it stays so. */
+    pass_minute(&t, WRONG);
+    script_end(&t);
+
+    boot(&t, "an hour of the year 2000", WRONG + HOUR);
+    finds(&t, true);
+    script_end(&t);
+
+    boot(&t, "a day of the year 2000", WRONG + 24 * HOUR);
+    pass_minute(&t, WRONG + 24 * HOUR + 60 * CLOCK_SEC);
+    finds(&t, false);
+    script_end(&t);
+    forget();
+}
+
 static void
 test_limit(void)
 {
@@ -278,6 +369,7 @@ main(void)
 {
     RUN(waiting);
     RUN(restart);
+    RUN(clock);
     RUN(limit);
     RUN(damage);
     return done_testing();
