@@ -98,11 +98,11 @@ mqtt_memory(const struct mqtt_broker *b, struct mqtt_memory *memory)
         .n_sessions = b->sessions.n,
         .n_subscriptions = b->n_subscriptions,
         .n_retained = mqtt_retained_n(b->retained),
-        .bytes = sizeof *b + slab_bytes(&b->conns) + slab_bytes(&b->sessions)
-                 + slab_bytes(&b->entries) + slab_bytes(&b->sub_ids) + slab_bytes(&b->holds)
+        .bytes = sizeof *b + slab_used(&b->conns) + slab_used(&b->sessions)
+                 + slab_used(&b->entries) + slab_used(&b->sub_ids) + slab_used(&b->holds)
                  + b->n_generations * sizeof *b->generations
                  + b->n_buckets * sizeof *b->buckets + b->heap_bytes + subtrie_bytes(b->subs)
-                 + subtrie_bytes(b->shares) + slab_bytes(&b->groups) + b->allocated_props
+                 + subtrie_bytes(b->shares) + slab_used(&b->groups) + b->allocated_props
                  + b->journal.n + b->journal.underway
                  + mqtt_retained_memory(b->retained)
                  + b->allocated_events * sizeof *b->events

@@ -356,7 +356,7 @@ subtrie_n_filters(const struct subtrie *t)
 size_t
 subtrie_bytes(const struct subtrie *t)
 {
-    return sizeof *t + slab_bytes(&t->nodes) + t->n_buckets * sizeof *t->buckets + t->heap_bytes
+    return sizeof *t + slab_used(&t->nodes) + t->n_buckets * sizeof *t->buckets + t->heap_bytes
            + sizeof *t->scratch
            + (t->scratch->now.allocated + t->scratch->next.allocated) * sizeof(uint32_t);
 }

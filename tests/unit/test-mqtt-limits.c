@@ -398,6 +398,77 @@ test_memory(void)
 }
 
 static void
+forget_conns(struct script *t)
+{
+    while (t->n_conns) {
+        mem_free(t->conns[--t->n_conns].got);
+    }
+}
+
+/* How many sessions there is memory for; they are gone afterwards. */
+static int
+count_sessions(struct script *t)
+{
+    uint64_t refused = mqtt_stats(t->b)->memory_refused;
+    int n = 0;
+
+    for (; mqtt_stats(t->b)->memory_refused == refused && n < 100000; n++) {
+        lines(t, "c1 > CONNECT id=session-%d clean=0\nc1 closes\n", n);
+        forget_conns(t);
+    }
+    for (int i = 0; i < n; i++) {
+        lines(t, "c1 > CONNECT id=session-%d\nc1 > DISCONNECT\nc1 closes\n", i);
+        forget_conns(t);
+    }
+    return n;
+}
+
+/* Queue entries up to the limit of memory, for twelve clients that do not read, and then do. */
+static void
+fill_with_entries(struct script *t)
+{
+    uint64_t refused;
+
+    for (int i = 0; i < 12; i++) {
+        lines(t, "c%1$d > CONNECT id=%1$d\nc%1$d > SUBSCRIBE id=1 t:0\nc%1$d stalls\n", i);
+    }
+    script_lines(t, "pub > CONNECT id=pub\n");
+    refused = mqtt_stats(t->b)->memory_refused;
+    while (mqtt_stats(t->b)->memory_refused == refused) {
+        script_lines(t, "pub > PUBLISH t x\n");
+    }
+    for (int i = 0; i < 12; i++) {
+        lines(t, "c%1$d reads\nc%1$d closes\n", i);
+    }
+    script_lines(t, "pub closes\n");
+    forget_conns(t);
+}
+
+static void
+test_memory_after_a_peak(void)
+{
+    struct mqtt_memory before, after;
+    struct mqtt_config config;
+    struct script t;
+    int first, second;
+
+    mqtt_config_default(&config);
+    config.memory_limit = 4 << 20;
+    config.max_queued_messages = config.max_queued_bytes = UINT32_MAX;
+    script_begin(&t, "memory after a peak", &config);
+    first = count_sessions(&t);
+    mqtt_memory(t.b, &before);
+    fill_with_entries(&t);
+    mqtt_memory(t.b, &after);
+    ok(first > 10000, "the limit is reached with %d sessions", first);
+    ok(after.bytes < before.bytes + 10000, "a full queue that was read is none: %llu, %llu bytes",
+       (unsigned long long) before.bytes, (unsigned long long) after.bytes);
+    second = count_sessions(&t);
+    ok(second > first - first / 100, "and there is room for as many sessions: %d", second);
+    script_end(&t);
+}
+
+static void
 test_walk(void)
 {
     struct mqtt_subscription_info sub;
@@ -447,6 +518,7 @@ main(void)
     test_unread_answers();
     test_shared_body();
     test_memory();
+    test_memory_after_a_peak();
     test_walk();
     return done_testing();
 }
