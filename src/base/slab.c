@@ -42,10 +42,14 @@ void
 slab_init(struct slab *s, size_t obj_size, uint32_t max)
 {
     mp_assert(obj_size && obj_size < UINT32_MAX / CHUNK_OBJS);
-    *s = (struct slab) {
-        .obj_size = (uint32_t) (obj_size + 7) & ~7u,
-        .max = max && max < INDEX_LIMIT ? max : INDEX_LIMIT,
-    };
+    *s = (struct slab) { .obj_size = (uint32_t) (obj_size + 7) & ~7u };
+    slab_set_max(s, max);
+}
+
+void
+slab_set_max(struct slab *s, uint32_t max)
+{
+    s->max = max && max < INDEX_LIMIT ? max : INDEX_LIMIT;
 }
 
 /* The objects, a multiple of the cache line because their number is; then a bit for each that

@@ -27,6 +27,7 @@ struct slab {
 };
 
 void slab_init(struct slab *, size_t obj_size, uint32_t max);
+void slab_set_max(struct slab *, uint32_t max);     /* Objects that are beyond it stay. */
 void slab_uninit(struct slab *);                    /* Frees all objects' memory. */
 
 /* Returns the index of a zeroed object, or SLAB_NONE at the limit. */

@@ -234,6 +234,13 @@ struct mqtt_memory {
     uint64_t bytes;
 };
 void mqtt_memory(const struct mqtt_broker *, struct mqtt_memory *);
+/* What a store held beyond the limits: it stays, and nothing is added before there is less. */
+struct mqtt_excess {
+    uint32_t n_sessions, n_retained;
+    uint32_t n_crowded;               /* Sessions with too many subscriptions. */
+    uint64_t retained_bytes;
+};
+bool mqtt_is_over_limits(const struct mqtt_broker *, struct mqtt_excess *);
 const struct mqtt_stats *mqtt_stats(const struct mqtt_broker *);
 
 #endif

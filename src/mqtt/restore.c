@@ -2,7 +2,8 @@
  * SPDX-License-Identifier: Apache-2.0 */
 /* Records to state, at a start: the inverse of persist.c.  Records come in the order of their keys,
  * so that messages and sessions are there before what names them; anything that does not fit means
- * that the store is not what we wrote, and nothing of it is used. */
+ * that the store is not what we wrote, and nothing of it is used.  Limits are no reason: what was
+ * promised when they were higher is kept, and nothing is added before there is less. */
 #include "mqtt/private.h"
 
 #define TORN "a record is damaged"
@@ -108,9 +109,6 @@ restore_session(struct mqtt_broker *b, const struct mqtt_record *r, usec_t now)
         return TORN;
     }
     found.idx = mqtt_session_create(b, r->client_id, r->username);
-    if (!found.idx) {
-        return "there are more sessions in it than the limit allows";
-    }
     /* Who was connected when we ended is away since now, because nobody knows better. */
     if (r->parted_at && r->parted_at < calendar) {
         found.gone_s = (uint32_t) MP_MIN((calendar - r->parted_at) / CLOCK_SEC, UINT32_MAX - 1);
@@ -131,14 +129,15 @@ restore_session(struct mqtt_broker *b, const struct mqtt_record *r, usec_t now)
 static const char *
 restore_subscription(struct mqtt_broker *b, const struct mqtt_record *r, uint32_t session)
 {
+    uint32_t limit = b->config.max_subscriptions;
     struct slice filter = r->topic;
 
     if (!topic_filter_is_valid(filter) || mqtt_share_parse(&filter) == MQTT_SHARE_INVALID) {
         return TORN;
     }
-    if (mqtt_session_subscribe(b, session, r->topic, r->value) == MQTT_SUBSCRIBED_LIMIT) {
-        return "a session in it has more subscriptions than the limit allows";
-    }
+    b->config.max_subscriptions = UINT32_MAX;
+    mqtt_session_subscribe(b, session, r->topic, r->value);
+    b->config.max_subscriptions = limit;
     return NULL;
 }
 
@@ -177,9 +176,7 @@ restore_retained(struct mqtt_broker *b, const struct mqtt_record *r)
     if (!msg || topic.n != r->topic.n || memcmp(topic.p, r->topic.p, topic.n)) {
         return DANGLING;
     }
-    if (!mqtt_retained_put(b->retained, msg)) {
-        return "there are more retained messages in it than the limits allow";
-    }
+    mqtt_retained_put(b->retained, msg);
     msg->n_stored++;
     return NULL;
 }
@@ -227,6 +224,8 @@ mqtt_restore(struct mqtt_broker *b, struct slice key, struct slice value, usec_t
     if (!b->journal.restore) {
         b->journal.restore = mem_zalloc(sizeof *b->journal.restore);
         b->journal.is_muted = true;
+        slab_set_max(&b->sessions, 0);
+        mqtt_retained_set_limits(b->retained, UINT32_MAX, UINT64_MAX);
     }
     if (!mqtt_record_decode(key, value, &r)) {
         return TORN;
@@ -273,6 +272,8 @@ mqtt_restored(struct mqtt_broker *b, usec_t now)
     }
     b->journal.is_muted = false;
     b->journal.restore = NULL;
+    slab_set_max(&b->sessions, b->config.max_sessions);
+    mqtt_retained_set_limits(b->retained, b->config.max_retained, b->config.max_retained_bytes);
     for (size_t i = 0; i < m->n_messages; i++) {
         if (!m->messages[i].msg->n_stored) {
             mqtt_persist_orphan(b, m->messages[i].msg);

@@ -35,12 +35,18 @@ mqtt_retained_create(const struct siphash_key *key, uint32_t max, uint64_t max_b
     struct mqtt_retained *r = mem_zalloc(sizeof *r);
 
     r->key = *key;
-    r->max = max;
-    r->max_bytes = max_bytes;
+    mqtt_retained_set_limits(r, max, max_bytes);
     r->root = mem_zalloc(sizeof *r->root);
     r->n_buckets = FIRST_BUCKETS;
     r->buckets = mem_zalloc(r->n_buckets * sizeof *r->buckets);
     return r;
+}
+
+void
+mqtt_retained_set_limits(struct mqtt_retained *r, uint32_t max, uint64_t max_bytes)
+{
+    r->max = max;
+    r->max_bytes = max_bytes;
 }
 
 /* The node after 'n' in a walk over all below 'top', parents first; NULL at the end. */
@@ -213,7 +219,9 @@ mqtt_retained_put(struct mqtt_retained *r, struct mqtt_msg *msg)
     const struct mqtt_msg *old = n ? n->msg : NULL;
     bool is_last = false;
 
-    if (r->n + !old > r->max || r->bytes - bytes_of(old) + bytes_of(msg) > r->max_bytes) {
+    if ((!old && r->n >= r->max)
+        || (bytes_of(msg) > bytes_of(old)
+            && r->bytes - bytes_of(old) + bytes_of(msg) > r->max_bytes)) {
         return false;
     }
     for (n = r->root; !is_last; ) {

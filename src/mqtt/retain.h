@@ -15,10 +15,11 @@ struct mqtt_retained;
 
 struct mqtt_retained *mqtt_retained_create(const struct siphash_key *, uint32_t max,
                                            uint64_t max_bytes);
+void mqtt_retained_set_limits(struct mqtt_retained *, uint32_t max, uint64_t max_bytes);
 void mqtt_retained_destroy(struct mqtt_retained *);
 
-/* Stores a reference to 'msg' under its topic in place of what was there; false at a limit, which
- * leaves what was there. */
+/* Stores a reference to 'msg' under its topic in place of what was there; false if it is more than
+ * that and beyond a limit, which leaves what was there. */
 bool mqtt_retained_put(struct mqtt_retained *, struct mqtt_msg *);
 struct mqtt_msg *mqtt_retained_get(const struct mqtt_retained *, struct slice topic); /* Or NULL. */
 bool mqtt_retained_remove(struct mqtt_retained *, struct slice topic);

@@ -114,6 +114,31 @@ mqtt_memory(const struct mqtt_broker *b, struct mqtt_memory *memory)
     }
 }
 
+static uint64_t
+beyond(uint64_t n, uint64_t limit)
+{
+    return n > limit ? n - limit : 0;
+}
+
+bool
+mqtt_is_over_limits(const struct mqtt_broker *b, struct mqtt_excess *excess)
+{
+    const struct mqtt_config *limits = &b->config;
+    struct mqtt_session_info info;
+    uint32_t pos = 0;
+
+    *excess = (struct mqtt_excess) {
+        .n_sessions = (uint32_t) beyond(b->sessions.n, limits->max_sessions),
+        .n_retained = (uint32_t) beyond(mqtt_retained_n(b->retained), limits->max_retained),
+        .retained_bytes = beyond(mqtt_retained_bytes(b->retained), limits->max_retained_bytes),
+    };
+    while (mqtt_walk_sessions(b, &pos, &info)) {
+        excess->n_crowded += info.n_subscriptions > limits->max_subscriptions;
+    }
+    return excess->n_sessions || excess->n_retained || excess->n_crowded
+           || excess->retained_bytes;
+}
+
 const struct mqtt_stats *
 mqtt_stats(const struct mqtt_broker *b)
 {

@@ -311,6 +311,77 @@ test_clock(void)
 }
 
 static void
+test_lowered_limits(void)
+{
+    struct mqtt_config config = config_of(0);
+    struct mqtt_excess excess;
+    struct script t;
+
+    begin(&t, "high limits", &config);
+    ok(!mqtt_is_over_limits(t.b, &excess), "an empty store is not beyond them");
+    script_lines(&t, "c1 > CONNECT id=a clean=0\nc1 > SUBSCRIBE id=1 f/1:1 f/2:1 f/3:1\n"
+                     "c2 > CONNECT id=b clean=0\n"
+                     "c3 > CONNECT id=c clean=0\n"
+                     "c3 > PUBLISH r/1 qos=1 id=1 retain one\n"
+                     "c3 > PUBLISH r/2 qos=1 id=2 retain two\n"
+                     "c3 > PUBLISH r/3 qos=1 id=3 retain three\n");
+    disk(&t);
+    for (int i = 0; i < t.n_conns; i++) {
+        t.conns[i].n_checked = t.conns[i].n_got;
+    }
+    script_end(&t);
+
+    config.max_sessions = 2;
+    config.max_subscriptions = 2;
+    config.max_retained = 1;
+    config.max_retained_bytes = 10;
+    begin(&t, "lower limits", &config);
+    ok(mqtt_is_over_limits(t.b, &excess) && excess.n_sessions == 1 && excess.n_crowded == 1
+       && excess.n_retained == 2 && excess.retained_bytes == 10, "what is too much is known");
+    script_lines(&t, "event SUBSCRIBE f/1\nevent SUBSCRIBE f/2\nevent SUBSCRIBE f/3\n"
+                     "c1 > CONNECT id=a clean=0\n"
+                     "c1 > SUBSCRIBE id=1 f/4:1 f/3:0\n"
+                     "c2 > CONNECT id=d\n"
+                     "c2 < CONNACK 0 3\n");
+    disk(&t);
+    script_lines(&t, "c1 < CONNACK 1 0\n"
+                     "c1 < SUBACK id=1 0x80 0\n"
+                     "c1 > UNSUBSCRIBE id=2 f/1 f/2\n"
+                     "c1 > SUBSCRIBE id=3 r/#:0\n"
+                     /* A message takes another's place if it is not larger. */
+                     "c1 > PUBLISH r/3 retain 33333\n"
+                     "c1 > PUBLISH r/4 retain 4\n"
+                     /* There is less, but not less than the limit. */
+                     "c3 > CONNECT id=b\n"
+                     "c4 > CONNECT id=c clean=0\n");
+    disk(&t);
+    script_lines(&t, "c1 < UNSUBACK id=2\n"
+                     "c1 < SUBACK id=3 0\n");
+    t.conns[0].n_checked = t.conns[0].n_got;
+    script_lines(&t, "c3 < CONNACK 0 3\n"
+                     "c4 < CONNACK 1 0\n"
+                     "c5 > CONNECT id=e\n"
+                     "c5 < CONNACK 0 3\n"
+                     "c4 > SUBSCRIBE id=1 r/3:0 r/4:0\n");
+    disk(&t);
+    script_lines(&t, "c4 < SUBACK id=1 0 0\n"
+                     "c4 < PUBLISH r/3 retain 33333\n"
+                     "c4 > PUBLISH r/1 retain\nc4 > PUBLISH r/2 retain\nc4 > PUBLISH r/3 retain\n"
+                     "c4 < PUBLISH r/3\n"
+                     "c1 < PUBLISH r/1\nc1 < PUBLISH r/2\nc1 < PUBLISH r/3\n"
+                     "c4 > DISCONNECT\n"
+                     "c6 > CONNECT id=c\nc6 > PUBLISH r/4 retain 4\nc6 > SUBSCRIBE id=1 r/4:0\n");
+    disk(&t);
+    script_lines(&t, "c1 < PUBLISH r/4 4\n"
+                     "c6 < CONNACK 0 0\n"
+                     "c6 < SUBACK id=1 0\n"
+                     "c6 < PUBLISH r/4 retain 4\n");
+    ok(!mqtt_is_over_limits(t.b, &excess), "and with less, something new is taken again");
+    script_end(&t);
+    forget();
+}
+
+static void
 test_limit(void)
 {
     struct mqtt_config config = config_of(0);
@@ -371,6 +442,7 @@ main(void)
     RUN(restart);
     RUN(clock);
     RUN(limit);
+    RUN(lowered_limits);
     RUN(damage);
     return done_testing();
 }
