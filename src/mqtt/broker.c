@@ -13,7 +13,7 @@ STATS_DEFINE(mqtt, MQTT_STATS)
 #define CONN_TICK_US (100 * CLOCK_MSEC)
 #define SESSION_TICK_US CLOCK_SEC
 
-/* Matching a filter against the retained store recurses once per level. */
+/* A level costs a node in each tree: no real topic has more. */
 #define MAX_LEVELS 1000u
 
 void
@@ -52,6 +52,7 @@ mqtt_create(const struct mqtt_config *config, usec_t now)
     b->config.max_inflight = MP_MAX(config->max_inflight, 1);
     b->config.max_qos = MP_MIN(config->max_qos, 2);
     b->created_at = now;
+    b->worked_at = now - 1;           /* So that the first turn is one. */
     b->journal.batch = 1;
     b->sys = config->sys_interval_us ? mqtt_sys_create(config->version, now) : NULL;
     slab_init(&b->conns, sizeof(struct mqtt_conn), config->max_connections);
@@ -148,6 +149,7 @@ mqtt_run(struct mqtt_broker *b, usec_t now)
 
     mqtt_hold_expire(b, now);
     mqtt_stall_run(b, now);
+    mqtt_subscribing_run(b, now);
     while ((idx = wheel_next_expired(&b->conn_wheel, now))) {
         mqtt_conn_expired(b, idx, now);
     }

@@ -80,6 +80,7 @@ void mqtt_config_default(struct mqtt_config *);
     X(retained_limit, "retained messages refused at the limit")                         \
     X(wills_sent, "Will messages published")                                            \
     X(subscribes, "Topic Filters subscribed")                                           \
+    X(subscribes_suspended, "SUBSCRIBEs that were too much for one turn")               \
     X(unsubscribes, "Topic Filters unsubscribed")                                       \
     X(held, "times a publisher was held back for a slow subscriber")                    \
     X(journal_full, "times a client was held or a peer's message dropped for a slow disk") \

@@ -9,7 +9,7 @@
 #include "mqtt/private.h"
 
 /* A refusal to remember more than this has no reason but memory. */
-#define MAX_RETAINED_REPLAY(B) ((B)->config.max_retained)
+#define MAX_RETAINED_REPLAY(B) MP_MAX((B)->config.max_retained, mqtt_retained_n((B)->retained))
 
 struct mqtt_flow *
 mqtt_flow_get(struct mqtt_broker *b, struct mqtt_session *s, usec_t now)

@@ -269,6 +269,9 @@ struct mqtt_broker {
     uint32_t congested;               /* Scratch: session that the publisher at work waits for. */
     struct mqtt_stall *first_stall, *last_stall;
     size_t n_stalls;
+    struct mqtt_subscribing *first_subscribing, *last_subscribing;  /* SUBSCRIBEs not done. */
+    uint32_t work_left;               /* In this turn, for them and others. */
+    usec_t worked_at;                 /* That turn. */
     bool has_room_again;              /* A queue that is waited for. */
     bool is_parting;                  /* Scratch: the publisher at work is gone. */
     enum mqtt_overflow overflow;      /* Scratch: who is told what a full queue cannot take. */
@@ -367,6 +370,9 @@ bool mqtt_stall_hold(struct mqtt_broker *, uint32_t conn, struct slice in);
 void mqtt_stall_free(struct mqtt_broker *, uint32_t conn);
 void mqtt_stall_part(struct mqtt_broker *, uint32_t conn, usec_t now);
 void mqtt_stall_session_gone(struct mqtt_broker *, uint32_t session);
+struct mqtt_subscribing;
+void mqtt_stall_subscribing(struct mqtt_broker *, uint32_t conn, struct mqtt_subscribing *);
+void mqtt_stall_subscribed(struct mqtt_broker *, uint32_t conn, usec_t now);
 void mqtt_stall_run(struct mqtt_broker *, usec_t now);
 usec_t mqtt_stall_deadline(const struct mqtt_broker *);
 void mqtt_doom(struct mqtt_broker *, uint32_t session);
@@ -523,6 +529,8 @@ uint8_t mqtt_handle_ack(struct mqtt_broker *, uint32_t conn, const struct wire_m
                         usec_t now);
 uint8_t mqtt_handle_subscribe(struct mqtt_broker *, uint32_t conn, const struct wire_mqtt_frame *,
                               usec_t now);
+void mqtt_subscribing_run(struct mqtt_broker *, usec_t now);
+void mqtt_subscribing_free(struct mqtt_broker *, struct mqtt_subscribing *);
 uint8_t mqtt_handle_unsubscribe(struct mqtt_broker *, uint32_t conn,
                                 const struct wire_mqtt_frame *, usec_t now);
 uint8_t mqtt_handle_disconnect(struct mqtt_broker *, uint32_t conn,
