@@ -299,6 +299,13 @@ struct mqtt_broker {
     uint32_t first_ready, n_ready, allocated_ready;
 };
 
+/* Otherwise 5.0 clients are told so, and keep to it. */
+static inline bool
+mqtt_may_retain(const struct mqtt_broker *b)
+{
+    return b->config.max_retained && b->config.max_retained_bytes;
+}
+
 static inline struct mqtt_conn *
 mqtt_conn_at(const struct mqtt_broker *b, uint32_t idx)
 {
