@@ -37,6 +37,7 @@ mqtt_config_default(struct mqtt_config *config)
         .session_expiry_us = 7 * 24 * 3600 * CLOCK_SEC,
         .hold_us = 2 * CLOCK_SEC,
         .max_journal_bytes = 64 * 1024 * 1024,
+        .work_per_turn = 20000,       /* Of 50 to 200 ns each. */
     };
 }
 

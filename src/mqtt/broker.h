@@ -52,6 +52,7 @@ struct mqtt_config {
     bool is_persistent;               /* Makes batches; the caller stores them. */
     usec_t epoch_us;                  /* The wall clock's time at the start is 'now' and so much. */
     uint64_t max_journal_bytes;       /* Not durable; beyond, clients are held back. */
+    uint32_t work_per_turn;           /* For SUBSCRIBEs: retained topics to be looked at. */
     struct siphash_key key;
 };
 void mqtt_config_default(struct mqtt_config *);

@@ -33,10 +33,10 @@ check_filters(const struct wire_mqtt_subscribe *s, bool has_options)
     return mqtt_v5_check_props(s->props.raw);
 }
 
-/* Nodes of the retained store to be looked at, which take some 50 ns each. */
-#define WORK_OF_TURN 20000u
-#define WORK_OF_SLICE 2000u
-/* What else there is to do for a filter and for a message, measured in that. */
+/* One SUBSCRIBE gets a tenth of a turn's work at a time. */
+#define SLICES 10u
+/* What there is to do for a filter and for a message, measured in nodes of the retained store that are
+ * looked at. */
 #define WORK_OF_FILTER 20u
 #define WORK_OF_MESSAGE 4u
 
@@ -278,10 +278,11 @@ mqtt_subscribing_run(struct mqtt_broker *b, usec_t now)
     const struct mqtt_subscribing *last = b->last_subscribing;
     bool is_last = !last;
 
-    b->work_left = WORK_OF_TURN;
+    b->work_left = b->config.work_per_turn;
     while (!is_last && b->work_left) {
         struct mqtt_subscribing *s = b->first_subscribing;
-        uint32_t slice = MP_MIN(b->work_left, WORK_OF_SLICE), left = slice;
+        uint32_t slice = MP_MIN(b->work_left, MP_MAX(b->config.work_per_turn / SLICES, 1));
+        uint32_t left = slice;
         uint32_t conn = s->conn;
         bool is_done;
 
@@ -324,7 +325,7 @@ mqtt_handle_subscribe(struct mqtt_broker *b, uint32_t conn, const struct wire_mq
     s->codes = mem_alloc(packet.n_filters);
     if (b->worked_at != now) {        /* Another turn. */
         b->worked_at = now;
-        b->work_left = WORK_OF_TURN;
+        b->work_left = b->config.work_per_turn;
     }
     is_done = subscribe_all(b, c->session, s, &b->work_left, now);
     if (is_done) {

@@ -75,6 +75,7 @@ struct sim {
     size_t n_queue;
     uint64_t written;                 /* On the disk; perhaps the broker was not told yet. */
     uint16_t max_inflight;
+    uint32_t work_per_turn;           /* Little: a SUBSCRIBE takes several turns. */
     int n_crashes;
     char why[200];
 };
@@ -162,6 +163,7 @@ start_broker(struct sim *s)
     config.max_inflight = s->max_inflight;
     config.epoch_us = s->epoch_us;
     config.max_journal_bytes = 4096;
+    config.work_per_turn = s->work_per_turn;
     s->b = mqtt_create(&config, s->now);
     for (size_t i = 0; i < s->n_pairs; i++) {
         const struct pair *p = &s->pairs[i];
@@ -671,6 +673,7 @@ setup(struct sim *s, uint64_t seed)
     s->now = 1 + prng_below(&s->prng, 1000) * CLOCK_SEC;
     s->epoch_us = 1000000000 * CLOCK_SEC;
     s->max_inflight = (uint16_t) (1 + prng_below(&s->prng, 12));
+    s->work_per_turn = 1 + prng_below(&s->prng, 30);
     for (int i = 0; i < N_CLIENTS; i++) {
         struct client *c = &s->clients[i];
 
