@@ -43,11 +43,30 @@ on_durable(void *e_)
     }
 }
 
+static void
+log_what_there_is(const struct engine *e, const char *dir)
+{
+    const struct mqtt_broker *b = proxy_mqtt(e->proxy);
+    struct mqtt_excess excess;
+    struct mqtt_memory memory;
+
+    mqtt_memory(b, &memory);
+    VLOG_INFO("%s: %u sessions with %u subscriptions, %u retained messages", dir,
+              (unsigned int) memory.n_sessions, (unsigned int) memory.n_subscriptions,
+              (unsigned int) memory.n_retained);
+    if (mqtt_is_over_limits(b, &excess)) {
+        VLOG_WARN("%s: beyond limits that were lowered are %u sessions, the subscriptions of %u "
+                  "sessions, %u retained messages, %llu bytes of retained messages; all stay, and "
+                  "nothing is added before there is less", dir, (unsigned int) excess.n_sessions,
+                  (unsigned int) excess.n_crowded, (unsigned int) excess.n_retained,
+                  (unsigned long long) excess.retained_bytes);
+    }
+}
+
 char *
 engine_store_open(struct engine *e)
 {
     const char *dir = option_text(e->options, OPTION_persistence);
-    struct mqtt_memory memory;
     char *error = NULL;
 
     if (!dir) {
@@ -59,10 +78,7 @@ engine_store_open(struct engine *e)
     }
     mqtt_restored(proxy_mqtt(e->proxy), io_loop_now(e->loop));
     e->store_watch = io_watch_readable(e->loop, store_fd(e->store), on_durable, e);
-    mqtt_memory(proxy_mqtt(e->proxy), &memory);
-    VLOG_INFO("%s: %u sessions with %u subscriptions, %u retained messages", dir,
-              (unsigned int) memory.n_sessions, (unsigned int) memory.n_subscriptions,
-              (unsigned int) memory.n_retained);
+    log_what_there_is(e, dir);
     return NULL;
 }
 
@@ -71,7 +87,11 @@ engine_store_run(struct engine *e)
 {
     struct mqtt_batch batch;
 
-    if (e->store && mqtt_next_batch(proxy_mqtt(e->proxy), &batch)) {
+    if (!e->store) {
+        return;
+    }
+    mqtt_wall_clock(proxy_mqtt(e->proxy), ctl_wall_clock(), io_loop_now(e->loop));
+    if (mqtt_next_batch(proxy_mqtt(e->proxy), &batch)) {
         store_put(e->store, batch.seq, batch.bytes, batch.n);
     }
 }

@@ -15,6 +15,7 @@ src_mqtt_libmqtt_a_SOURCES = \
 	src/mqtt/ask.c \
 	src/mqtt/broker.c \
 	src/mqtt/broker.h \
+	src/mqtt/calendar.c \
 	src/mqtt/conn.c \
 	src/mqtt/connect.c \
 	src/mqtt/flow.c \

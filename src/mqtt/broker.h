@@ -51,8 +51,9 @@ struct mqtt_config {
     usec_t sys_interval_us;           /* Of the $SYS tree; 0: there is none. */
     const char *version;              /* What $SYS/broker/version says.  Copied; NULL: nothing. */
     bool is_persistent;               /* Makes batches; the caller stores them. */
-    usec_t epoch_us;                  /* The wall clock's time is 'now' and so much. */
+    usec_t epoch_us;                  /* The wall clock's time at the start is 'now' and so much. */
     uint64_t max_journal_bytes;       /* Not durable; beyond, clients are held back. */
+    uint32_t work_per_turn;           /* For SUBSCRIBEs: retained topics to be looked at. */
     struct siphash_key key;
 };
 void mqtt_config_default(struct mqtt_config *);
@@ -81,6 +82,7 @@ void mqtt_config_default(struct mqtt_config *);
     X(retained_limit, "retained messages refused at the limit")                         \
     X(wills_sent, "Will messages published")                                            \
     X(subscribes, "Topic Filters subscribed")                                           \
+    X(subscribes_suspended, "SUBSCRIBEs that were too much for one turn")               \
     X(unsubscribes, "Topic Filters unsubscribed")                                       \
     X(held, "times a publisher was held back for a slow subscriber")                    \
     X(journal_full, "times a client was held or a peer's message dropped for a slow disk") \
@@ -199,7 +201,8 @@ bool mqtt_next_output(struct mqtt_broker *, mqtt_id, uint32_t room, usec_t now,
 /* Persistence.  At a start, every record in the order of keys: returns NULL or what is wrong, and
  * then the broker is of no use; mqtt_restored() after the last.  In every turn after the input, a
  * batch of changes (format: journal.h) to be stored in one transaction, and mqtt_durable() once
- * that is safe; what depends on it does not leave before. */
+ * that is safe; what depends on it does not leave before.  The wall clock's time is to be told in
+ * every turn before the batch is taken: it may be set while we run. */
 struct mqtt_batch {
     uint64_t seq;                     /* 1 and on. */
     uint8_t *bytes;                   /* To be freed by the receiver, on any thread. */
@@ -207,6 +210,7 @@ struct mqtt_batch {
 };
 const char *mqtt_restore(struct mqtt_broker *, struct slice key, struct slice value, usec_t now);
 void mqtt_restored(struct mqtt_broker *, usec_t now);
+void mqtt_wall_clock(struct mqtt_broker *, usec_t wall, usec_t now);
 bool mqtt_next_batch(struct mqtt_broker *, struct mqtt_batch *);
 void mqtt_durable(struct mqtt_broker *, uint64_t seq, usec_t now);
 
@@ -244,6 +248,13 @@ struct mqtt_memory {
     uint64_t bytes;
 };
 void mqtt_memory(const struct mqtt_broker *, struct mqtt_memory *);
+/* What a store held beyond the limits: it stays, and nothing is added before there is less. */
+struct mqtt_excess {
+    uint32_t n_sessions, n_retained;
+    uint32_t n_crowded;               /* Sessions with too many subscriptions. */
+    uint64_t retained_bytes;
+};
+bool mqtt_is_over_limits(const struct mqtt_broker *, struct mqtt_excess *);
 const struct mqtt_stats *mqtt_stats(const struct mqtt_broker *);
 
 #endif

@@ -189,6 +189,9 @@ write_connack_props(const struct mqtt_broker *b, const struct mqtt_conn *c,
     wire_mqtt_put_number_prop(w, MQTT_PROP_RECEIVE_MAXIMUM, b->config.max_inflight);
     wire_mqtt_put_number_prop(w, MQTT_PROP_TOPIC_ALIAS_MAXIMUM, b->config.max_topic_alias);
     wire_mqtt_put_number_prop(w, MQTT_PROP_MAXIMUM_PACKET_SIZE, b->config.max_packet_size);
+    if (!mqtt_may_retain(b)) {
+        wire_mqtt_put_number_prop(w, MQTT_PROP_RETAIN_AVAILABLE, 0);
+    }
     return (struct slice) { w->start, (uint32_t) writer_size(w) };
 }
 
@@ -292,6 +295,9 @@ judge_connect(struct mqtt_broker *b, uint32_t conn, const struct wire_mqtt_frame
     }
     reason = wire_mqtt_has_prop(&c->props, MQTT_PROP_AUTHENTICATION_METHOD)
              ? MQTT_REASON_BAD_AUTHENTICATION_METHOD : mqtt_access_connect(b, c, &must_ask);
+    if (!reason && c->version == MQTT_V50 && c->will_retain && !mqtt_may_retain(b)) {
+        reason = MQTT_REASON_NO_RETAIN;             /* [MQTT-3.2.2-13] */
+    }
     if (reason) {
         refuse(b, conn, c->version, reason, now);
     } else if (mqtt_journal_is_full(b)) {

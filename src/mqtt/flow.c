@@ -9,7 +9,7 @@
 #include "mqtt/private.h"
 
 /* A refusal to remember more than this has no reason but memory. */
-#define MAX_RETAINED_REPLAY(B) ((B)->config.max_retained)
+#define MAX_RETAINED_REPLAY(B) MP_MAX((B)->config.max_retained, mqtt_retained_n((B)->retained))
 
 struct mqtt_flow *
 mqtt_flow_get(struct mqtt_broker *b, struct mqtt_session *s, usec_t now)
@@ -150,6 +150,14 @@ mqtt_flow_free(struct mqtt_broker *b, struct mqtt_session *s)
     }
 }
 
+/* What a message counts for in a queue.  One may come by thousands of subscriptions, of each of which
+ * the identifier is kept. */
+static uint32_t
+size_in_queue(const struct mqtt_broker *b, const struct mqtt_msg *msg, uint32_t sub_ids)
+{
+    return mqtt_msg_size(msg) + mqtt_sub_ids_n(b, sub_ids) * (uint32_t) sizeof(struct mqtt_sub_id);
+}
+
 /* Takes the head of a queue out of it. */
 static uint32_t
 queue_pop(struct mqtt_broker *b, struct mqtt_flow *f, enum mqtt_queue q)
@@ -158,7 +166,8 @@ queue_pop(struct mqtt_broker *b, struct mqtt_flow *f, enum mqtt_queue q)
 
     list_unlink(b, &f->waiting[q], SLAB_NONE, idx);
     if (q != MQTT_QUEUE_REPLAY) {
-        uint32_t size = mqtt_msg_size(mqtt_entry_at(b, idx)->msg);
+        const struct mqtt_entry *e = mqtt_entry_at(b, idx);
+        uint32_t size = size_in_queue(b, e->msg, e->sub_ids);
 
         f->bytes -= size;
         f->qos0_bytes -= q == MQTT_QUEUE_QOS0 ? size : 0;
@@ -169,12 +178,12 @@ queue_pop(struct mqtt_broker *b, struct mqtt_flow *f, enum mqtt_queue q)
 
 /* One message always has room, however large. */
 static bool
-has_room(const struct mqtt_broker *b, const struct mqtt_flow *f, const struct mqtt_msg *msg)
+has_room(const struct mqtt_broker *b, const struct mqtt_flow *f, uint32_t size)
 {
     uint32_t n = f->waiting[MQTT_QUEUE_QOS0].n + f->waiting[MQTT_QUEUE_QOS12].n;
 
     return !n || (n < b->config.max_queued_messages
-                  && (uint64_t) f->bytes + mqtt_msg_size(msg) <= b->config.max_queued_bytes);
+                  && (uint64_t) f->bytes + size <= b->config.max_queued_bytes);
 }
 
 bool
@@ -203,11 +212,11 @@ drop_delivery(struct mqtt_broker *b, struct mqtt_session *s, const struct mqtt_d
 
 /* Makes room by dropping the oldest QoS 0 messages; false if that does not help. */
 static bool
-make_room(struct mqtt_broker *b, struct mqtt_session *s, const struct mqtt_msg *msg)
+make_room(struct mqtt_broker *b, struct mqtt_session *s, uint32_t size)
 {
     struct mqtt_flow *f = s->flow;
 
-    while (!has_room(b, f, msg)) {
+    while (!has_room(b, f, size)) {
         if (!f->waiting[MQTT_QUEUE_QOS0].n) {
             return false;
         }
@@ -226,12 +235,13 @@ mqtt_flow_put(struct mqtt_broker *b, uint32_t session, const struct mqtt_deliver
     struct mqtt_session *s = mqtt_session_at(b, session);
     struct mqtt_flow *f = mqtt_flow_get(b, s, now);
     enum mqtt_queue q = d->qos ? MQTT_QUEUE_QOS12 : MQTT_QUEUE_QOS0;
+    uint32_t size = size_in_queue(b, d->msg, d->sub_ids);
     struct mqtt_entry *e;
     uint32_t idx;
 
     if (d->flags & MQTT_ENTRY_REPLAY && f->waiting[MQTT_QUEUE_REPLAY].n < MAX_RETAINED_REPLAY(b)) {
         q = MQTT_QUEUE_REPLAY;
-    } else if (!make_room(b, s, d->msg)) {
+    } else if (!make_room(b, s, size)) {
         return drop_delivery(b, s, d);
     }
     idx = slab_alloc(&b->entries);
@@ -245,8 +255,8 @@ mqtt_flow_put(struct mqtt_broker *b, uint32_t session, const struct mqtt_deliver
     e->qos = d->qos;
     e->flags = d->flags;
     if (q != MQTT_QUEUE_REPLAY) {
-        f->bytes += mqtt_msg_size(d->msg);
-        f->qos0_bytes += q == MQTT_QUEUE_QOS0 ? mqtt_msg_size(d->msg) : 0;
+        f->bytes += size;
+        f->qos0_bytes += q == MQTT_QUEUE_QOS0 ? size : 0;
     }
     list_append(b, &f->waiting[q], idx);
     mqtt_persist_queued(b, s, e);
@@ -403,7 +413,7 @@ mqtt_flow_restore(struct mqtt_broker *b, uint32_t session, const struct mqtt_ent
         list_insert(b, &f->waiting[MQTT_QUEUE_REPLAY], idx);
     } else {
         list_insert(b, &f->waiting[MQTT_QUEUE_QOS12], idx);
-        f->bytes += mqtt_msg_size(e->msg);
+        f->bytes += size_in_queue(b, e->msg, e->sub_ids);
     }
 }
 

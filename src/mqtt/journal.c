@@ -64,7 +64,7 @@ put_key(struct writer *w, const struct mqtt_record *r)
     writer_u8(w, (uint8_t) r->type);
     if (r->type == MQTT_RECORD_MESSAGE) {
         writer_u64(w, r->message);
-    } else if (r->type != MQTT_RECORD_RETAINED) {
+    } else if (r->type != MQTT_RECORD_RETAINED && r->type != MQTT_RECORD_CLOCK) {
         writer_u64(w, r->session);
     }
     switch (r->type) {
@@ -72,6 +72,7 @@ put_key(struct writer *w, const struct mqtt_record *r)
     case MQTT_RECORD_RETAINED: writer_slice(w, r->topic); break;
     case MQTT_RECORD_INBOUND: writer_u16(w, r->packet_id); break;
     case MQTT_RECORD_OUTBOUND: writer_u32(w, r->order); break;
+    case MQTT_RECORD_CLOCK:
     case MQTT_RECORD_MESSAGE:
     case MQTT_RECORD_SESSION:
     case MQTT_RECORD_WILL: break;
@@ -82,6 +83,11 @@ static void
 put_value(struct writer *w, const struct mqtt_record *r)
 {
     switch (r->type) {
+    case MQTT_RECORD_CLOCK:
+        writer_u64(w, (uint64_t) r->correction);
+        writer_u64(w, (uint64_t) r->noted_at);
+        break;
+
     case MQTT_RECORD_MESSAGE:
         writer_u8(w, (uint8_t) (r->qos | (r->retain ? MESSAGE_RETAIN : 0)
                                 | r->expiry << MESSAGE_EXPIRY_SHIFT));
@@ -192,13 +198,13 @@ get_key(struct reader *k, struct mqtt_record *r)
 {
     uint8_t type = reader_u8(k);
 
-    if (type < MQTT_RECORD_MESSAGE || type > MQTT_RECORD_WILL) {
+    if (type > MQTT_RECORD_WILL) {
         return false;
     }
     r->type = (enum mqtt_record_type) type;
     if (r->type == MQTT_RECORD_MESSAGE) {
         r->message = reader_u64(k);
-    } else if (r->type != MQTT_RECORD_RETAINED) {
+    } else if (r->type != MQTT_RECORD_RETAINED && r->type != MQTT_RECORD_CLOCK) {
         r->session = reader_u64(k);
     }
     switch (r->type) {
@@ -206,6 +212,7 @@ get_key(struct reader *k, struct mqtt_record *r)
     case MQTT_RECORD_RETAINED: r->topic = reader_slice(k, reader_left(k)); break;
     case MQTT_RECORD_INBOUND: r->packet_id = reader_u16(k); break;
     case MQTT_RECORD_OUTBOUND: r->order = reader_u32(k); break;
+    case MQTT_RECORD_CLOCK:
     case MQTT_RECORD_MESSAGE:
     case MQTT_RECORD_SESSION:
     case MQTT_RECORD_WILL: break;
@@ -232,6 +239,11 @@ static void
 get_value(struct reader *v, struct mqtt_record *r)
 {
     switch (r->type) {
+    case MQTT_RECORD_CLOCK:
+        r->correction = (usec_t) reader_u64(v);
+        r->noted_at = (usec_t) reader_u64(v);
+        break;
+
     case MQTT_RECORD_MESSAGE:
         get_message(v, r);
         break;

@@ -5,6 +5,7 @@
  * restore.c, and where they are kept for the caller.  All numbers in network order.  Pure.
  *
  *     key                                  value, followed by 32 bits of checksum over both
+ *     0                                    correction u64, instant u64 (clock)
  *     1 message u64                        flags u8, expiry u64, topic u16 + n, properties u32 + n,
  *                                          payload
  *     2 session u64                        version u8, expiry u32 s, parted u64, client identifier
@@ -18,7 +19,8 @@
  *                                          16, port of the switch u32, TCP port u16, VLAN u16,
  *                                          MAC address 6 (Will)
  *
- * Instants are microseconds of the wall clock.  In the order of keys, what is referred to comes
+ * Instants are microseconds since 1970 of the calendar that calendar.c describes: the wall clock's
+ * time less the correction, if there is that record.  In the order of keys, what is referred to comes
  * before what refers to it.  A message is stored once, however many records name it.
  *
  * A batch is what is to be stored in one transaction: operation u8 (0 delete, 1 put), size of the
@@ -32,7 +34,8 @@
 #define MQTT_JOURNAL_VERSION 1        /* Of all of the above. */
 
 enum mqtt_record_type {
-    MQTT_RECORD_MESSAGE = 1,
+    MQTT_RECORD_CLOCK,
+    MQTT_RECORD_MESSAGE,
     MQTT_RECORD_SESSION,
     MQTT_RECORD_SUBSCRIPTION,
     MQTT_RECORD_INBOUND,
@@ -67,6 +70,7 @@ struct mqtt_record {
     struct slice sub_ids;             /* 4 bytes each. */
     uint32_t delay_s;
     struct slice origin;
+    usec_t correction, noted_at;      /* Of the clock. */
 };
 #define MQTT_RECORD_ORIGIN_SIZE 30u
 

@@ -98,12 +98,6 @@ mqtt_journal_is_full(const struct mqtt_broker *b)
 
 /* ---- Messages: stored while a record names them ---- */
 
-static usec_t
-wall_clock(const struct mqtt_broker *b, usec_t at)
-{
-    return at + b->config.epoch_us;
-}
-
 static void
 message_ref(struct mqtt_broker *b, struct mqtt_msg *msg, bool is_will)
 {
@@ -118,7 +112,7 @@ message_ref(struct mqtt_broker *b, struct mqtt_msg *msg, bool is_will)
     r.retain = msg->retain;
     if (msg->expires_at != CLOCK_NEVER) {
         r.expiry = is_will ? MQTT_EXPIRY_AFTER : MQTT_EXPIRY_AT;
-        r.expires = is_will ? msg->expires_at : wall_clock(b, msg->expires_at);
+        r.expires = is_will ? msg->expires_at : mqtt_calendar(b, msg->expires_at);
     }
     r.topic = mqtt_msg_topic(msg);
     r.props = mqtt_msg_props(msg);
@@ -143,6 +137,20 @@ mqtt_persist_orphan(struct mqtt_broker *b, struct mqtt_msg *msg)
     message_unref(b, msg);
 }
 
+/* ---- The clock ---- */
+
+void
+mqtt_persist_clock(struct mqtt_broker *b)
+{
+    if (is_recording(b)) {
+        put(b, &(struct mqtt_record) {
+            .type = MQTT_RECORD_CLOCK,
+            .correction = b->journal.correction,
+            .noted_at = b->journal.noted_at,
+        });
+    }
+}
+
 /* ---- Sessions ---- */
 
 static struct mqtt_record
@@ -162,7 +170,7 @@ mqtt_persist_parted(struct mqtt_broker *b, const struct mqtt_session *s, usec_t 
     r = record_of(s, MQTT_RECORD_SESSION);
     r.version = s->version;
     r.expiry_s = s->expiry_s;
-    r.parted_at = parted_at ? wall_clock(b, parted_at) : 0;
+    r.parted_at = parted_at ? mqtt_calendar(b, parted_at) : 0;
     r.client_id = mqtt_session_client_id(s);
     r.username = mqtt_session_username(s);
     put(b, &r);

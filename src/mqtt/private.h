@@ -254,6 +254,7 @@ struct mqtt_journal {                 /* persist.c; all unused without persisten
     size_t first_waiter, n_waiters, allocated_waiters;
     struct mqtt_deferred *credits;
     size_t n_credits, allocated_credits;
+    usec_t correction, noted_at;      /* calendar.c: as last noted. */
     struct mqtt_restore *restore;     /* While records are read back. */
     bool is_muted;                    /* What happens is not noted. */
 };
@@ -293,6 +294,9 @@ struct mqtt_broker {
     uint32_t congested;               /* Scratch: session that the publisher at work waits for. */
     struct mqtt_stall *first_stall, *last_stall;
     size_t n_stalls;
+    struct mqtt_subscribing *first_subscribing, *last_subscribing;  /* SUBSCRIBEs not done. */
+    uint32_t work_left;               /* In this turn, for them and others. */
+    usec_t worked_at;                 /* That turn. */
     bool has_room_again;              /* A queue that is waited for. */
     bool is_parting;                  /* Scratch: the publisher at work is gone. */
     enum mqtt_overflow overflow;      /* Scratch: who is told what a full queue cannot take. */
@@ -319,6 +323,13 @@ struct mqtt_broker {
     mqtt_id *ready;                   /* Ring likewise. */
     uint32_t first_ready, n_ready, allocated_ready;
 };
+
+/* Otherwise 5.0 clients are told so, and keep to it. */
+static inline bool
+mqtt_may_retain(const struct mqtt_broker *b)
+{
+    return b->config.max_retained && b->config.max_retained_bytes;
+}
 
 static inline struct mqtt_conn *
 mqtt_conn_at(const struct mqtt_broker *b, uint32_t idx)
@@ -392,6 +403,9 @@ bool mqtt_stall_hold(struct mqtt_broker *, uint32_t conn, struct slice in);
 void mqtt_stall_free(struct mqtt_broker *, uint32_t conn);
 void mqtt_stall_part(struct mqtt_broker *, uint32_t conn, usec_t now);
 void mqtt_stall_session_gone(struct mqtt_broker *, uint32_t session);
+struct mqtt_subscribing;
+void mqtt_stall_subscribing(struct mqtt_broker *, uint32_t conn, struct mqtt_subscribing *);
+void mqtt_stall_subscribed(struct mqtt_broker *, uint32_t conn, usec_t now);
 void mqtt_stall_run(struct mqtt_broker *, usec_t now);
 usec_t mqtt_stall_deadline(const struct mqtt_broker *);
 void mqtt_doom(struct mqtt_broker *, uint32_t session);
@@ -534,6 +548,7 @@ void mqtt_persist_taken(struct mqtt_broker *, const struct mqtt_session *, struc
 void mqtt_persist_done(struct mqtt_broker *, const struct mqtt_session *,
                        const struct mqtt_entry *);
 void mqtt_persist_orphan(struct mqtt_broker *, struct mqtt_msg *);
+void mqtt_persist_clock(struct mqtt_broker *);
 /* The retained store and the journal at once. */
 bool mqtt_retain(struct mqtt_broker *, struct mqtt_msg *);
 void mqtt_unretain(struct mqtt_broker *, struct slice topic);
@@ -547,6 +562,11 @@ void mqtt_persist_await(struct mqtt_broker *, const struct mqtt_session *);
 void mqtt_persist_resumed(struct mqtt_broker *, const struct mqtt_session *);
 void mqtt_persist_defer(struct mqtt_broker *, uint32_t conn, uint32_t n);
 void mqtt_persist_uninit(struct mqtt_broker *);
+/* calendar.c: instants in the journal. */
+#define MQTT_MAX_TIME (INT64_MAX / 8) /* Beyond, sums would overflow; none was ever written. */
+usec_t mqtt_calendar(const struct mqtt_broker *, usec_t at);
+usec_t mqtt_calendar_inverse(const struct mqtt_broker *, usec_t calendar);
+bool mqtt_calendar_restore(struct mqtt_broker *, usec_t correction, usec_t noted_at, usec_t now);
 /* restore.c */
 void mqtt_restore_abandon(struct mqtt_broker *);
 
@@ -562,6 +582,8 @@ uint8_t mqtt_handle_ack(struct mqtt_broker *, uint32_t conn, const struct wire_m
                         usec_t now);
 uint8_t mqtt_handle_subscribe(struct mqtt_broker *, uint32_t conn, const struct wire_mqtt_frame *,
                               usec_t now);
+void mqtt_subscribing_run(struct mqtt_broker *, usec_t now);
+void mqtt_subscribing_free(struct mqtt_broker *, struct mqtt_subscribing *);
 uint8_t mqtt_handle_unsubscribe(struct mqtt_broker *, uint32_t conn,
                                 const struct wire_mqtt_frame *, usec_t now);
 uint8_t mqtt_handle_disconnect(struct mqtt_broker *, uint32_t conn,

@@ -401,6 +401,9 @@ mqtt_handle_publish(struct mqtt_broker *b, uint32_t conn, const struct wire_mqtt
     if (reason) {
         return reason;
     }
+    if (c->v5 && p.retain && !mqtt_may_retain(b)) {
+        return MQTT_REASON_NO_RETAIN; /* Section 3.2.2.3.5; the client was told. */
+    }
     if (!topic_is_acceptable(b, p.topic)) {
         return topic_utf8_is_valid(p.topic) ? MQTT_REASON_BAD_TOPIC : MQTT_REASON_MALFORMED;
     }

@@ -2,14 +2,12 @@
  * SPDX-License-Identifier: Apache-2.0 */
 /* Records to state, at a start: the inverse of persist.c.  Records come in the order of their keys,
  * so that messages and sessions are there before what names them; anything that does not fit means
- * that the store is not what we wrote, and nothing of it is used. */
+ * that the store is not what we wrote, and nothing of it is used.  Limits are no reason: what was
+ * promised when they were higher is kept, and nothing is added before there is less. */
 #include "mqtt/private.h"
 
 #define TORN "a record is damaged"
 #define DANGLING "a record names another that is missing"
-
-/* Beyond, sums would overflow: no instant and no interval that was ever written. */
-#define MAX_TIME (INT64_MAX / 4)
 
 struct message {
     uint64_t id;
@@ -70,7 +68,7 @@ restore_message(struct mqtt_broker *b, const struct mqtt_record *r)
     struct mbuf *payload;
     struct mqtt_msg *msg;
 
-    if (!topic_name_is_valid(r->topic) || r->expires < 0 || r->expires > MAX_TIME
+    if (!topic_name_is_valid(r->topic) || r->expires < 0 || r->expires > MQTT_MAX_TIME
         || (m->n_messages && m->messages[m->n_messages - 1].id >= r->message)) {
         return TORN;
     }
@@ -83,7 +81,7 @@ restore_message(struct mqtt_broker *b, const struct mqtt_record *r)
     msg->stored_id = r->message;
     msg->expires_at = r->expiry == MQTT_EXPIRY_NEVER ? CLOCK_NEVER
                       : r->expiry == MQTT_EXPIRY_AFTER ? r->expires
-                      : r->expires - b->config.epoch_us;
+                      : mqtt_calendar_inverse(b, r->expires);
     m->messages = mem_grow(m->messages, &m->allocated_messages, m->n_messages + 1,
                            sizeof *m->messages);
     m->messages[m->n_messages++] = (struct message) { r->message, msg };
@@ -101,23 +99,19 @@ static const char *
 restore_session(struct mqtt_broker *b, const struct mqtt_record *r, usec_t now)
 {
     struct mqtt_restore *m = b->journal.restore;
-    usec_t wall = now + b->config.epoch_us;
+    usec_t calendar = mqtt_calendar(b, now);
     struct session found = { .serial = r->session };
     struct mqtt_session *s;
 
-    if (!r->client_id.n || r->parted_at < 0 || r->parted_at > MAX_TIME
+    if (!r->client_id.n || r->parted_at < 0 || r->parted_at > MQTT_MAX_TIME
         || mqtt_session_find(b, r->client_id)
         || (m->n_sessions && m->sessions[m->n_sessions - 1].serial >= r->session)) {
         return TORN;
     }
     found.idx = mqtt_session_create(b, r->client_id, r->username);
-    if (!found.idx) {
-        return "there are more sessions in it than the limit allows";
-    }
-    /* Who was connected when we ended is away since now, because nobody knows better.  A clock that
-     * went back counts as standing still. */
-    if (r->parted_at && r->parted_at < wall) {
-        found.gone_s = (uint32_t) MP_MIN((wall - r->parted_at) / CLOCK_SEC, UINT32_MAX - 1);
+    /* Who was connected when we ended is away since now, because nobody knows better. */
+    if (r->parted_at && r->parted_at < calendar) {
+        found.gone_s = (uint32_t) MP_MIN((calendar - r->parted_at) / CLOCK_SEC, UINT32_MAX - 1);
     }
     s = mqtt_session_at(b, found.idx);
     s->version = r->version;
@@ -135,14 +129,15 @@ restore_session(struct mqtt_broker *b, const struct mqtt_record *r, usec_t now)
 static const char *
 restore_subscription(struct mqtt_broker *b, const struct mqtt_record *r, uint32_t session)
 {
+    uint32_t limit = b->config.max_subscriptions;
     struct slice filter = r->topic;
 
     if (!topic_filter_is_valid(filter) || mqtt_share_parse(&filter) == MQTT_SHARE_INVALID) {
         return TORN;
     }
-    if (mqtt_session_subscribe(b, session, r->topic, r->value) == MQTT_SUBSCRIBED_LIMIT) {
-        return "a session in it has more subscriptions than the limit allows";
-    }
+    b->config.max_subscriptions = UINT32_MAX;
+    mqtt_session_subscribe(b, session, r->topic, r->value);
+    b->config.max_subscriptions = limit;
     return NULL;
 }
 
@@ -181,9 +176,7 @@ restore_retained(struct mqtt_broker *b, const struct mqtt_record *r)
     if (!msg || topic.n != r->topic.n || memcmp(topic.p, r->topic.p, topic.n)) {
         return DANGLING;
     }
-    if (!mqtt_retained_put(b->retained, msg)) {
-        return "there are more retained messages in it than the limits allow";
-    }
+    mqtt_retained_put(b->retained, msg);
     msg->n_stored++;
     return NULL;
 }
@@ -231,6 +224,8 @@ mqtt_restore(struct mqtt_broker *b, struct slice key, struct slice value, usec_t
     if (!b->journal.restore) {
         b->journal.restore = mem_zalloc(sizeof *b->journal.restore);
         b->journal.is_muted = true;
+        slab_set_max(&b->sessions, 0);
+        mqtt_retained_set_limits(b->retained, UINT32_MAX, UINT64_MAX);
     }
     if (!mqtt_record_decode(key, value, &r)) {
         return TORN;
@@ -238,11 +233,12 @@ mqtt_restore(struct mqtt_broker *b, struct slice key, struct slice value, usec_t
     if (r.session && r.type != MQTT_RECORD_SESSION) {
         s = find_session(b->journal.restore, r.session);
     }
-    if (!s && r.type != MQTT_RECORD_MESSAGE && r.type != MQTT_RECORD_SESSION
-        && r.type != MQTT_RECORD_RETAINED) {
+    if (!s && r.type > MQTT_RECORD_SESSION && r.type != MQTT_RECORD_RETAINED) {
         return DANGLING;
     }
     switch (r.type) {
+    case MQTT_RECORD_CLOCK:
+        return mqtt_calendar_restore(b, r.correction, r.noted_at, now) ? NULL : TORN;
     case MQTT_RECORD_MESSAGE: return restore_message(b, &r);
     case MQTT_RECORD_SESSION: return restore_session(b, &r, now);
     case MQTT_RECORD_SUBSCRIPTION: return restore_subscription(b, &r, s->idx);
@@ -276,6 +272,8 @@ mqtt_restored(struct mqtt_broker *b, usec_t now)
     }
     b->journal.is_muted = false;
     b->journal.restore = NULL;
+    slab_set_max(&b->sessions, b->config.max_sessions);
+    mqtt_retained_set_limits(b->retained, b->config.max_retained, b->config.max_retained_bytes);
     for (size_t i = 0; i < m->n_messages; i++) {
         if (!m->messages[i].msg->n_stored) {
             mqtt_persist_orphan(b, m->messages[i].msg);

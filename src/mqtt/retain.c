@@ -14,6 +14,7 @@ struct node {
     struct node *hash_next;
     struct mqtt_msg *msg;
     uint64_t hash;
+    uint32_t n_walks;                 /* That are here. */
     uint16_t n;
     uint8_t level[];
 };
@@ -27,6 +28,7 @@ struct mqtt_retained {
     struct node *root;
     struct node **buckets;
     size_t n_buckets, n_nodes;
+    struct mqtt_retained_walk *walks;
 };
 
 struct mqtt_retained *
@@ -35,25 +37,18 @@ mqtt_retained_create(const struct siphash_key *key, uint32_t max, uint64_t max_b
     struct mqtt_retained *r = mem_zalloc(sizeof *r);
 
     r->key = *key;
-    r->max = max;
-    r->max_bytes = max_bytes;
+    mqtt_retained_set_limits(r, max, max_bytes);
     r->root = mem_zalloc(sizeof *r->root);
     r->n_buckets = FIRST_BUCKETS;
     r->buckets = mem_zalloc(r->n_buckets * sizeof *r->buckets);
     return r;
 }
 
-/* The node after 'n' in a walk over all below 'top', parents first; NULL at the end. */
-static struct node *
-walk_next(const struct node *top, struct node *n)
+void
+mqtt_retained_set_limits(struct mqtt_retained *r, uint32_t max, uint64_t max_bytes)
 {
-    if (n->first_child) {
-        return n->first_child;
-    }
-    while (n != top && !n->next) {
-        n = n->parent;
-    }
-    return n == top ? NULL : n->next;
+    r->max = max;
+    r->max_bytes = max_bytes;
 }
 
 void
@@ -158,6 +153,8 @@ add_child(struct mqtt_retained *r, struct node *parent, struct slice level)
     return n;
 }
 
+static void leave_node(struct mqtt_retained *, const struct node *);
+
 /* Frees 'n' and its ancestors as far as nothing needs them. */
 static void
 prune(struct mqtt_retained *r, struct node *n)
@@ -166,6 +163,7 @@ prune(struct mqtt_retained *r, struct node *n)
         struct node *parent = n->parent;
         struct node **link = &r->buckets[n->hash & (r->n_buckets - 1)];
 
+        leave_node(r, n);
         while (*link != n) {
             link = &(*link)->hash_next;
         }
@@ -213,7 +211,9 @@ mqtt_retained_put(struct mqtt_retained *r, struct mqtt_msg *msg)
     const struct mqtt_msg *old = n ? n->msg : NULL;
     bool is_last = false;
 
-    if (r->n + !old > r->max || r->bytes - bytes_of(old) + bytes_of(msg) > r->max_bytes) {
+    if ((!old && r->n >= r->max)
+        || (bytes_of(msg) > bytes_of(old)
+            && r->bytes - bytes_of(old) + bytes_of(msg) > r->max_bytes)) {
         return false;
     }
     for (n = r->root; !is_last; ) {
@@ -253,70 +253,162 @@ mqtt_retained_remove(struct mqtt_retained *r, struct slice topic)
     return true;
 }
 
-static void
-add_match(struct mqtt_retained_set *set, struct mqtt_msg *msg)
-{
-    if (msg) {
-        set->msgs = mem_grow(set->msgs, &set->allocated, set->n + 1, sizeof *set->msgs);
-        set->msgs[set->n++] = msg;
-    }
-}
+/* ---- Walks ---- */
+
+struct level { uint16_t at, n; };     /* Of a filter: where, how many bytes. */
+
+/* Nodes in pre-order, parents first, as far as the filter allows.  'at' is the one to be looked at
+ * next; should it be pruned meanwhile, it is exchanged for the one after it. */
+struct mqtt_retained_walk {
+    struct mqtt_retained_walk *prev, *next;
+    const uint8_t *filter;
+    struct node *at;                  /* NULL: the end. */
+    uint32_t depth;                   /* Of 'at': levels of the topic that it stands for. */
+    uint32_t n_levels;                /* Before a # at the end, */
+    bool takes_all;                   /* ...which there is. */
+    struct level levels[];
+};
 
 static bool
-is_wild(struct slice level, char c)
+is_wild(const struct mqtt_retained_walk *w, uint32_t level)
 {
-    return level.n == 1 && level.p[0] == c;
+    return level >= w->n_levels
+           || (w->levels[level].n == 1 && w->filter[w->levels[level].at] == '+');
 }
 
-/* [MQTT-4.7.2-1] */
-static bool
-is_hidden(const struct node *n)
+/* 'n' or the first of its siblings behind it that a wildcard may match [MQTT-4.7.2-1]. */
+static struct node *
+skip_hidden(struct node *n, uint32_t depth, uint32_t *work)
 {
-    return !n->parent->parent && n->n && n->level[0] == '$';
+    while (depth == 1 && n && n->n && n->level[0] == '$') {
+        n = n->next;
+        ++*work;
+    }
+    return n;
 }
 
-/* Recurses once per level of the filter, of which the caller allows a limited number. */
+static struct node *
+first_child(const struct mqtt_retained *r, const struct mqtt_retained_walk *w,
+            const struct node *n, uint32_t *work)
+{
+    if (w->depth >= w->n_levels && !w->takes_all) {
+        return NULL;
+    }
+    if (is_wild(w, w->depth)) {
+        return skip_hidden(n->first_child, w->depth + 1, work);
+    }
+    return find_child(r, n, (struct slice) { w->filter + w->levels[w->depth].at,
+                                             w->levels[w->depth].n });
+}
+
+/* To the node after 'at'.  Adds what that took to '*work'. */
 static void
-match_below(const struct mqtt_retained *r, struct node *n, struct slice rest,
-            struct mqtt_retained_set *set)
+step_on(const struct mqtt_retained *r, struct mqtt_retained_walk *w, uint32_t *work)
 {
-    bool is_last;
-    struct slice level = take_level(&rest, &is_last);
-    struct node *child;
+    struct node *n = w->at, *child = first_child(r, w, n, work);
 
-    if (is_wild(level, '#')) {
-        add_match(set, n->msg);       /* "a/#" matches "a" (section 4.7.1.2). */
-        for (child = n->first_child; child; child = child->next) {
-            if (!is_hidden(child)) {
-                for (struct node *d = child; d; d = walk_next(child, d)) {
-                    add_match(set, d->msg);
-                }
-            }
+    n->n_walks--;
+    if (child) {
+        w->at = child;
+        w->depth++;
+    } else {
+        w->at = NULL;
+        for (; w->depth && !w->at; n = n->parent, w->depth--) {
+            w->at = is_wild(w, w->depth - 1) ? skip_hidden(n->next, w->depth, work) : NULL;
+            ++*work;
         }
-        return;
+        w->depth += w->at != NULL;    /* A sibling. */
     }
-    child = is_wild(level, '+') ? n->first_child : find_child(r, n, level);
-    while (child) {
-        struct slice after = rest;
-        bool is_parent_of_all = !is_last && is_wild(after, '#');
+    if (w->at) {
+        w->at->n_walks++;
+    }
+    ++*work;
+}
 
-        if (!is_wild(level, '+') || !is_hidden(child)) {
-            if (is_last) {
-                add_match(set, child->msg);
-            } else if (child->first_child || is_parent_of_all) {
-                match_below(r, child, after, set);
-            }
-        }
-        child = is_wild(level, '+') ? child->next : NULL;
+struct mqtt_retained_walk *
+mqtt_retained_walk_begin(struct mqtt_retained *r, struct slice filter)
+{
+    struct slice rest = filter;
+    struct mqtt_retained_walk *w;
+    uint32_t n_levels = 1;
+    bool is_last = false;
+
+    for (uint32_t i = 0; i < filter.n; i++) {
+        n_levels += filter.p[i] == '/';
     }
+    w = mem_zalloc(sizeof *w + n_levels * sizeof *w->levels);
+    w->filter = filter.p;
+    while (!is_last) {
+        struct slice level = take_level(&rest, &is_last);
+
+        if (is_last && level.n == 1 && level.p[0] == '#') {
+            w->takes_all = true;
+        } else {
+            w->levels[w->n_levels++] = (struct level) {
+                (uint16_t) (level.p - filter.p), (uint16_t) level.n,
+            };
+        }
+    }
+    w->at = r->root;
+    w->at->n_walks++;
+    w->next = r->walks;
+    if (w->next) {
+        w->next->prev = w;
+    }
+    r->walks = w;
+    return w;
+}
+
+bool
+mqtt_retained_walk_next(struct mqtt_retained *r, struct mqtt_retained_walk *w, uint32_t *work,
+                        struct mqtt_msg **msg)
+{
+    *msg = NULL;
+    while (w->at && *work && !*msg) {
+        bool matches = w->takes_all ? w->depth >= w->n_levels : w->depth == w->n_levels;
+        uint32_t used = 0;
+
+        *msg = matches ? w->at->msg : NULL;         /* "a/#" matches "a" (section 4.7.1.2). */
+        step_on(r, w, &used);
+        *work -= MP_MIN(*work, used);
+    }
+    return w->at || *msg;
 }
 
 void
-mqtt_retained_match(const struct mqtt_retained *r, struct slice filter,
-                    struct mqtt_retained_set *set)
+mqtt_retained_walk_moved(struct mqtt_retained_walk *w, struct slice filter)
 {
-    set->n = 0;
-    match_below(r, r->root, filter, set);
+    w->filter = filter.p;
+}
+
+void
+mqtt_retained_walk_end(struct mqtt_retained *r, struct mqtt_retained_walk *w)
+{
+    if (w->at) {
+        w->at->n_walks--;
+    }
+    if (w->prev) {
+        w->prev->next = w->next;
+    } else {
+        r->walks = w->next;
+    }
+    if (w->next) {
+        w->next->prev = w->prev;
+    }
+    mem_free(w);
+}
+
+/* 'n' goes, and has no children. */
+static void
+leave_node(struct mqtt_retained *r, const struct node *n)
+{
+    uint32_t work = 0;
+
+    for (struct mqtt_retained_walk *w = r->walks; n->n_walks && w; w = w->next) {
+        if (w->at == n) {
+            step_on(r, w, &work);
+        }
+    }
 }
 
 uint32_t

@@ -99,12 +99,12 @@ mqtt_memory(const struct mqtt_broker *b, struct mqtt_memory *memory)
         .n_sessions = b->sessions.n,
         .n_subscriptions = b->n_subscriptions,
         .n_retained = mqtt_retained_n(b->retained),
-        .bytes = sizeof *b + slab_bytes(&b->conns) + slab_bytes(&b->sessions)
-                 + slab_bytes(&b->entries) + slab_bytes(&b->sub_ids) + slab_bytes(&b->holds)
-                 + slab_bytes(&b->v5s) + slab_bytes(&b->v6s)
+        .bytes = sizeof *b + slab_used(&b->conns) + slab_used(&b->sessions)
+                 + slab_used(&b->entries) + slab_used(&b->sub_ids) + slab_used(&b->holds)
+                 + slab_used(&b->v5s) + slab_used(&b->v6s)
                  + b->n_generations * sizeof *b->generations
                  + b->n_buckets * sizeof *b->buckets + b->heap_bytes + subtrie_bytes(b->subs)
-                 + subtrie_bytes(b->shares) + slab_bytes(&b->groups) + b->allocated_props
+                 + subtrie_bytes(b->shares) + slab_used(&b->groups) + b->allocated_props
                  + b->journal.n + b->journal.underway
                  + mqtt_retained_memory(b->retained)
                  + b->allocated_events * sizeof *b->events
@@ -114,6 +114,31 @@ mqtt_memory(const struct mqtt_broker *b, struct mqtt_memory *memory)
     if (b->message_bytes > retained) {
         memory->bytes += b->message_bytes - retained;
     }
+}
+
+static uint64_t
+beyond(uint64_t n, uint64_t limit)
+{
+    return n > limit ? n - limit : 0;
+}
+
+bool
+mqtt_is_over_limits(const struct mqtt_broker *b, struct mqtt_excess *excess)
+{
+    const struct mqtt_config *limits = &b->config;
+    struct mqtt_session_info info;
+    uint32_t pos = 0;
+
+    *excess = (struct mqtt_excess) {
+        .n_sessions = (uint32_t) beyond(b->sessions.n, limits->max_sessions),
+        .n_retained = (uint32_t) beyond(mqtt_retained_n(b->retained), limits->max_retained),
+        .retained_bytes = beyond(mqtt_retained_bytes(b->retained), limits->max_retained_bytes),
+    };
+    while (mqtt_walk_sessions(b, &pos, &info)) {
+        excess->n_crowded += info.n_subscriptions > limits->max_subscriptions;
+    }
+    return excess->n_sessions || excess->n_retained || excess->n_crowded
+           || excess->retained_bytes;
 }
 
 const struct mqtt_stats *

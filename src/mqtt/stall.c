@@ -18,10 +18,14 @@
  *      DISCONNECT 0x97).  Its client learns it by Session Present 0.  A Will, whose publisher is
  *      gone, counts as that.
  *
- * What comes from peers has no acknowledgement to keep: it is dropped and counted. */
+ * What comes from peers has no acknowledgement to keep: it is dropped and counted.
+ *
+ * A SUBSCRIBE that is too much for one turn (subscribe.c) keeps the input behind it waiting as well. */
 #include "mqtt/access.h"
 
 struct mqtt_stall {
+    struct mqtt_subscribing *subscribing;           /* That is what waits, and the next three fields
+                                                     * are not used; or NULL. */
     struct mqtt_stall *prev, *next;   /* In the order of 'until_at'. */
     struct mqtt_msg *msg;
     usec_t until_at;
@@ -53,17 +57,40 @@ wait_for(struct mqtt_broker *b, struct mqtt_stall *st, uint32_t session)
     mqtt_session_at(b, session)->flow->is_awaited = true;
 }
 
+/* The framer, in whose place it is, has to go: so has the control packet. */
+static struct mqtt_stall *
+stall_conn(struct mqtt_broker *b, uint32_t conn)
+{
+    struct mqtt_conn *c = mqtt_conn_at(b, conn);
+    struct mqtt_stall *st = mem_zalloc(sizeof *st);
+
+    st->conn = conn;
+    b->heap_bytes += sizeof *st;
+    b->framer_bytes -= wire_mqtt_framer_bytes(c->rx);
+    wire_mqtt_framer_free(&c->rx);
+    c->stall = st;
+    c->flags |= MQTT_CONN_STALLED;
+    return st;
+}
+
+/* A SUBSCRIBE goes on later. */
+void
+mqtt_stall_subscribing(struct mqtt_broker *b, uint32_t conn, struct mqtt_subscribing *s)
+{
+    stall_conn(b, conn)->subscribing = s;
+}
+
 /* The PUBLISH 'msg' of the connection waits for room in the session's queue. */
 void
 mqtt_stall_begin(struct mqtt_broker *b, uint32_t conn, const struct mqtt_stalled *what,
                  uint32_t session, usec_t now)
 {
-    struct mqtt_conn *c = mqtt_conn_at(b, conn);
-    struct mqtt_stall *st = mem_zalloc(sizeof *st);
+    struct mqtt_stall *st;
 
-    st->msg = mqtt_msg_ref(what->msg);
+    mqtt_msg_ref(what->msg);
+    st = stall_conn(b, conn);
+    st->msg = what->msg;
     st->packet_id = what->packet_id;
-    st->conn = conn;
     st->until_at = now + b->config.hold_us;
     wait_for(b, st, session);
     st->prev = b->last_stall;
@@ -74,11 +101,6 @@ mqtt_stall_begin(struct mqtt_broker *b, uint32_t conn, const struct mqtt_stalled
     }
     b->last_stall = st;
     b->n_stalls++;
-    b->heap_bytes += sizeof *st;
-    b->framer_bytes -= wire_mqtt_framer_bytes(c->rx);
-    wire_mqtt_framer_free(&c->rx);    /* Its place is taken. */
-    c->stall = st;
-    c->flags |= MQTT_CONN_STALLED;
     b->stats.stalled++;
 }
 
@@ -96,7 +118,9 @@ take_stall(struct mqtt_broker *b, struct mqtt_conn *c)
 
     c->flags &= (uint8_t) ~MQTT_CONN_STALLED & 0xf;
     c->rx = NULL;
-    unlink_stall(b, st);
+    if (!st->subscribing) {
+        unlink_stall(b, st);
+    }
     return st;
 }
 
@@ -104,6 +128,9 @@ static void
 free_stall(struct mqtt_broker *b, struct mqtt_stall *st)
 {
     b->heap_bytes -= sizeof *st;
+    if (st->subscribing) {
+        mqtt_subscribing_free(b, st->subscribing);
+    }
     mqtt_held_free(b, &st->held);
     mqtt_msg_unref(st->msg);
     mem_free(st);
@@ -146,6 +173,19 @@ mqtt_stall_session_gone(struct mqtt_broker *b, uint32_t session)
             b->has_room_again = true;
         }
     }
+}
+
+/* The SUBSCRIBE is done. */
+void
+mqtt_stall_subscribed(struct mqtt_broker *b, uint32_t conn, usec_t now)
+{
+    struct mqtt_stall *st = take_stall(b, mqtt_conn_at(b, conn));
+    struct mqtt_held held = st->held;
+
+    st->held = (struct mqtt_held) { NULL, 0, 0 };
+    free_stall(b, st);
+    mqtt_conn_input(b, conn, (struct slice) { held.bytes, held.n }, now);
+    mqtt_held_free(b, &held);
 }
 
 static void
@@ -207,7 +247,7 @@ mqtt_stall_run(struct mqtt_broker *b, usec_t now)
 usec_t
 mqtt_stall_deadline(const struct mqtt_broker *b)
 {
-    if ((b->has_room_again && b->first_stall) || b->n_doomed) {
+    if ((b->has_room_again && b->first_stall) || b->n_doomed || b->first_subscribing) {
         return b->created_at;         /* At once. */
     }
     return b->first_stall ? b->first_stall->until_at : CLOCK_NEVER;

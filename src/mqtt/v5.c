@@ -2,7 +2,7 @@
  * SPDX-License-Identifier: Apache-2.0 */
 /* What only MQTT 5.0 has: the limits that a client announces, topic aliases both ways, and the
  * judgement of property lists. */
-#include "mqtt/private.h"
+#include "mqtt/access.h"
 
 /* More than this many are not worth searching for. */
 #define MAX_ALIASES_OUT 16u
@@ -104,6 +104,10 @@ mqtt_v5_alias_in(struct mqtt_broker *b, struct mqtt_v5 *v, struct wire_mqtt_publ
         b->heap_bytes += v->n_in * sizeof *v->in;
     }
     a = &v->in[alias - 1];
+    if (p->topic.n > a->n && mqtt_is_full(b)) {
+        b->stats.memory_refused++;    /* No promise could be kept of what it means. */
+        return MQTT_REASON_QUOTA_EXCEEDED;
+    }
     if (p->topic.n) {
         set_alias(b, a, p->topic);
     } else if (!a->topic) {

@@ -39,9 +39,9 @@ void
 net_neighs_uninit(struct net_neighs *ns, struct net_outq *outq)
 {
     for (uint32_t idx = 1; idx <= ns->slab.n_made; idx++) {
-        struct net_neigh *e = neigh_at(ns, idx);
+        struct net_neigh *e = slab_is_live(&ns->slab, idx) ? neigh_at(ns, idx) : NULL;
 
-        while (e->live && e->head) {
+        while (e && e->head) {
             struct net_out *out = e->head;
 
             e->head = out->next;
@@ -129,7 +129,6 @@ forget_oldest_learnt(struct net_neighs *ns)
     *link = e->hash_next;
     unlink_learnt(ns, e);
     wheel_disarm(&ns->wheel, idx);
-    e->live = false;
     slab_free(&ns->slab, idx);
 }
 
@@ -155,7 +154,6 @@ add_entry(struct net *net, const struct ip_addr *addr, enum net_neigh_class clas
     struct net_neigh *e = neigh_at(ns, idx);
 
     e->addr = *addr;
-    e->live = true;
     e->hash_next = *bucket;
     *bucket = idx;
     e->class = class;
@@ -497,11 +495,12 @@ void
 net_neigh_ask_again(struct net *net, usec_t now)
 {
     for (uint32_t idx = 1; idx <= net->neighs.slab.n_made; idx++) {
-        struct net_neigh *e = neigh_at(&net->neighs, idx);
+        struct net_neigh *e;
 
-        if (!e->live) {
+        if (!slab_is_live(&net->neighs.slab, idx)) {
             continue;
         }
+        e = neigh_at(&net->neighs, idx);
         e->n_failed = 0;
         e->retry_at = 0;
         /* One that is being asked has something waiting, and its probes went nowhere. */

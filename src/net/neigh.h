@@ -38,7 +38,7 @@ struct net_neigh {
     struct wheel_node wheel;          /* ...to here. */
     struct ip_addr addr;
     enum net_neigh_class class;
-    bool live, known;
+    bool known;
     uint8_t n_tries;                  /* Probes sent in this round; 0: no round. */
     uint8_t n_failed;                 /* Rounds in a row without an answer. */
     struct net_l2 l2;                 /* 'src' unused. */

@@ -410,9 +410,9 @@ net_walk_neighbours(const struct net *net, uint32_t *pos, struct net_neighbour *
     const struct slab *slab = &net->neighs.slab;
 
     while (*pos < slab->n_made) {
-        const struct net_neigh *e = slab_at(slab, ++*pos);
+        if (slab_is_live(slab, ++*pos)) {
+            const struct net_neigh *e = slab_at(slab, *pos);
 
-        if (e->live) {
             *out = (struct net_neighbour) {
                 .addr = e->addr, .mac = e->l2.dst, .port = e->l2.port, .reachable = e->known,
                 .updated_at = e->updated_at, .n_queued = e->n_queued,

@@ -58,7 +58,7 @@ subnodes_uninit(struct subnodes *s)
 size_t
 subnodes_bytes(const struct subnodes *s)
 {
-    return slab_bytes(&s->nodes) + slab_bytes(&s->forks) + s->n_buckets * sizeof *s->buckets
+    return slab_used(&s->nodes) + slab_used(&s->forks) + s->n_buckets * sizeof *s->buckets
            + s->heap_bytes;
 }
 

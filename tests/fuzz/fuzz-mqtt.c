@@ -450,6 +450,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     config.asks_auth = choice & 4;
     config.allow_duplicates = choice & 128;
     config.sys_interval_us = choice & 8 ? 100 * CLOCK_SEC : 0;
+    config.work_per_turn = choice & 32 ? 10 : 20000;           /* SUBSCRIBEs take several turns. */
     config.username = choice & 64 ? "u" : NULL;
     config.password = choice & 64 ? "p" : NULL;
     w.b = mqtt_create(&config, w.now);

@@ -2,7 +2,8 @@
  * SPDX-License-Identifier: Apache-2.0 */
 /* A persistent broker that dies at random moments, and a disk that then has nothing but what was
  * written: publishers and subscribers of QoS 1 and 2 that lose their connections, delayed commits,
- * batches that reach the disk without anybody being told.  A function of the seed.
+ * batches that reach the disk without anybody being told; and a wall clock that somebody sets, by
+ * decades.  A function of the seed.
  *
  * What must hold: nobody who was told that he has a session finds none; every message arrives at
  * every subscriber, those of QoS 2 once and in order; the retained message is the last one, a delayed
@@ -74,6 +75,7 @@ struct sim {
     size_t n_queue;
     uint64_t written;                 /* On the disk; perhaps the broker was not told yet. */
     uint16_t max_inflight;
+    uint32_t work_per_turn;           /* Little: a SUBSCRIBE takes several turns. */
     int n_crashes;
     char why[200];
 };
@@ -143,6 +145,7 @@ disk_write(struct sim *s)
 static void
 take_batch(struct sim *s)
 {
+    mqtt_wall_clock(s->b, s->now + s->epoch_us, s->now);
     if (s->n_queue < MP_ARRAY_SIZE(s->queue)
         && mqtt_next_batch(s->b, &s->queue[s->n_queue])) {
         s->n_queue++;
@@ -160,6 +163,7 @@ start_broker(struct sim *s)
     config.max_inflight = s->max_inflight;
     config.epoch_us = s->epoch_us;
     config.max_journal_bytes = 4096;
+    config.work_per_turn = s->work_per_turn;
     s->b = mqtt_create(&config, s->now);
     for (size_t i = 0; i < s->n_pairs; i++) {
         const struct pair *p = &s->pairs[i];
@@ -542,6 +546,17 @@ crash(struct sim *s)
     drain(s);
 }
 
+/* What the broker notes of it reaches the disk before the next crash. */
+static void
+set_clock(struct sim *s)
+{
+    s->epoch_us = (1000000000 + prng_below(&s->prng, 1000000000)) * CLOCK_SEC - s->now;
+    take_batch(s);
+    while (s->n_queue) {
+        disk_write(s);
+    }
+}
+
 static void
 step(struct sim *s, bool is_chaos)
 {
@@ -559,6 +574,8 @@ step(struct sim *s, bool is_chaos)
             drain(s);
             cut(s, c);
         }
+    } else if (is_chaos && dice < 15) {
+        set_clock(s);
     } else if (dice < 150) {
         take_batch(s);
     } else if (dice < 220) {
@@ -654,8 +671,9 @@ setup(struct sim *s, uint64_t seed)
     memset(s, 0, sizeof *s);
     prng_init(&s->prng, seed);
     s->now = 1 + prng_below(&s->prng, 1000) * CLOCK_SEC;
-    s->epoch_us = 1000000 * CLOCK_SEC;
+    s->epoch_us = 1000000000 * CLOCK_SEC;
     s->max_inflight = (uint16_t) (1 + prng_below(&s->prng, 12));
+    s->work_per_turn = 1 + prng_below(&s->prng, 30);
     for (int i = 0; i < N_CLIENTS; i++) {
         struct client *c = &s->clients[i];
 

@@ -156,3 +156,21 @@ def torn():
         daemon.start().wait_control().wait_flows("s2")
         out = h1.run("mosquitto_sub -h %s -t a/# -C 40 -W 10 -F %%t" % VIRTUAL).stdout
         assert len(set(out.split())) == 40, out
+
+
+@test("limits-that-were-lowered-keep-what-the-store-holds", needs=("daemon", "mosquitto"))
+def lowered():
+    with Lab() as lab:
+        h1, h2, daemon = start(lab)
+        for name in "abc":
+            h2.run("mosquitto_sub -h %s -i %s -c -q 1 -t a/+ -E" % (VIRTUAL, name))
+        lab.publish(h1, VIRTUAL, "a/x", "kept", qos=1)
+        assert daemon.stop() == 0
+        daemon.argv.append("--max-sessions=1")
+        daemon.start().wait_control().wait_flows("s2")
+        assert "beyond limits that were lowered are 2 sessions" in daemon.log, daemon.log[-2000:]
+        for name in "abc":
+            out = h2.run("mosquitto_sub -h %s -i %s -c -q 1 -t a/+ -C 1 -W 5" % (VIRTUAL, name))
+            assert out.stdout.strip() == b"kept", (name, out)
+        refused = h2.run("mosquitto_sub -h %s -i d -c -q 1 -t a/+ -E" % VIRTUAL, check=False)
+        assert refused.returncode != 0, refused

@@ -86,3 +86,9 @@ TESTS += tests/unit/test-mqtt-persist
 tests_unit_test_mqtt_persist_SOURCES = tests/unit/test-mqtt-persist.c \
 	tests/unit/mqtt-script.h tests/unit/tap.h
 tests_unit_test_mqtt_persist_LDADD = $(MQTT_TEST_LIBS)
+
+check_PROGRAMS += tests/unit/test-mqtt-subscribe
+TESTS += tests/unit/test-mqtt-subscribe
+tests_unit_test_mqtt_subscribe_SOURCES = tests/unit/test-mqtt-subscribe.c \
+	tests/unit/mqtt-script.h tests/unit/tap.h
+tests_unit_test_mqtt_subscribe_LDADD = $(MQTT_TEST_LIBS)

@@ -59,6 +59,21 @@ test_will(void)
         "c1 < PUBLISH w/3 x\n"
         "wait 1000\n"
         "c1 < nothing\n");
+    run("Will Delay: published when it is over",
+        OPEN("c1", "a")
+        SUB("c1", "w/+", "0")
+        "c2 > CONNECT v=5 id=b clean=0 p=1100001000 will=w/1:x wp=180000000a\n"
+        "c2 < CONNACK 0 0 p=" LIMITS "\n"
+        "c2 closes\n"
+        "wait 9\n"
+        "c1 < nothing\n"
+        "wait 3\n"
+        "c1 < PUBLISH w/1 x\n"
+        "c3 > CONNECT v=5 id=b clean=0 p=1100001000\n"
+        "c3 < CONNACK 1 0 p=" LIMITS "\n"
+        "c3 closes\n"
+        "wait 1000\n"
+        "c1 < nothing\n");
     /* [MQTT-3.1.3-10], [MQTT-3.3.2-18]: its User Properties, in order. */
     run("the properties of a Will",
         OPEN("c1", "a")
@@ -219,6 +234,41 @@ test_retained(void)
         "c1 > SUBSCRIBE id=5 r:0x10\n"
         "c1 < SUBACK id=5 0\n"
         "c1 < PUBLISH r retain x\n");
+}
+
+/* [MQTT-3.2.2-13]: a server without retained messages says so, and holds clients to it; those of 3.1.1,
+ * whom it cannot tell, it serves. */
+static void
+test_no_retained(void)
+{
+    struct mqtt_config config = config_qos2();
+
+    config.max_retained = 0;
+    script_run("no retained messages: said in CONNACK, and then an error", &config,
+               "c1 > CONNECT v=5 id=a will=w:x wretain=1\n"
+               "c1 < hex 2003 00 9a 00\n"
+               "c1 closed\n"
+               "c2 > CONNECT v=5 id=a will=w:x\n"
+               "c2 < CONNACK 0 0 p=" LIMITS "2500\n"
+               "c2 > PUBLISH t x\n"
+               "c2 > PUBLISH t retain x\n"
+               "c2 < hex e002 9a 00\n"
+               "c2 closed\n"
+               "c3 > CONNECT id=b\n"
+               "c3 < CONNACK 0 0\n"
+               "c3 > SUBSCRIBE id=1 t:0\n"
+               "c3 < SUBACK id=1 0\n"
+               "c3 > PUBLISH t qos=1 id=1 retain x\n"
+               "c3 < PUBACK id=1\n"
+               "c3 < PUBLISH t x\n"
+               "c3 > SUBSCRIBE id=1 t:0\n"
+               "c3 < SUBACK id=1 0\n"
+               "c3 < nothing\n"
+               "event PUBLISH t x\n"
+               "event PUBLISH w x\n"
+               "event SUBSCRIBE t\n"
+               "event PUBLISH t x retain qos=1\n"
+               "event none\n");
 }
 
 static void
@@ -470,6 +520,30 @@ test_flow_control(void)
                "c1 > PUBLISH t qos=2 id=3 x\n"
                "c1 < hex e002 93 00\n"
                "c1 closed\n");
+    /* [MQTT-4.6.0-5]: each topic and QoS, while the window is closed as well. */
+    script_run("order of messages while the window is closed", &config,
+               "c1 > CONNECT v=5 id=a\n"
+               "c1 < CONNACK 0 0 p=2100012200102700100000\n"
+               SUB("c1", "u", "2")
+               "peer u 1 qos=1\n"
+               "peer u 2 qos=1\n"
+               "peer u 3 qos=2\n"
+               "peer u 4 qos=2\n"
+               "peer u 5 qos=1\n"
+               "c1 < PUBLISH u qos=1 id=1 1\n"
+               "c1 < nothing\n"
+               "c1 > PUBACK id=1\n"
+               "c1 < PUBLISH u qos=1 id=2 2\n"
+               "c1 > PUBACK id=2\n"
+               "c1 < PUBLISH u qos=2 id=3 3\n"
+               "c1 > PUBREC id=3\n"
+               "c1 < PUBREL id=3\n"
+               "c1 > PUBCOMP id=3\n"
+               "c1 < PUBLISH u qos=2 id=4 4\n"
+               "c1 > PUBREC id=4\n"
+               "c1 < PUBREL id=4\n"
+               "c1 > PUBCOMP id=4\n"
+               "c1 < PUBLISH u qos=1 id=5 5\n");
     /* [MQTT-4.6.0-1] to [MQTT-4.6.0-6]. */
     run("order of acknowledgements and of messages",
         OPEN("c1", "a")
@@ -556,6 +630,18 @@ test_shared(void)
         "c2 < nothing\n"
         "c3 > CONNECT v=5 id=a clean=0\n"
         "c3 < CONNACK 0 0 p=" LIMITS "\n");
+    run("shared: QoS 2 that was sent and never acknowledged ends with its member's session",
+        OPEN5("c1", "a", "1100000005")
+        SUB("c1", "$share/g/t", "2")
+        OPEN("c2", "b")
+        SUB("c2", "$share/g/t", "2")
+        "peer t 1 qos=2\n"
+        "c1 < PUBLISH t qos=2 id=1 1\n"
+        "c1 closes\n"
+        "wait 10\n"
+        "c2 < nothing\n"
+        "peer t 2 qos=2\n"
+        "c2 < PUBLISH t qos=2 id=1 2\n");
     /* Section 4.8.2: what was not acknowledged, or not even begun, goes to others. */
     run("shared: what a member leaves behind when its session ends goes to others",
         OPEN5("c1", "a", "1100000005")
@@ -605,6 +691,7 @@ main(void)
     test_publish();
     test_all_identifiers();
     test_retained();
+    test_no_retained();
     test_properties();
     test_delivery();
     test_flow_control();

@@ -398,6 +398,144 @@ test_memory(void)
     script_end(&t);
 }
 
+/* One message that matches 1024 subscriptions with an identifier each counts for all of them. */
+static void
+test_many_identifiers(void)
+{
+    struct mqtt_session_info info;
+    struct mqtt_config config;
+    uint32_t pos = 0;
+    struct script t;
+
+    mqtt_config_default(&config);
+    config.max_queued_bytes = 100000;
+    script_begin(&t, "many Subscription Identifiers", &config);
+    script_lines(&t, "c1 > CONNECT v=5 id=a\n");
+    for (int i = 0; i < 1024; i++) {
+        char text[100] = "c1 > SUBSCRIBE id=1 p=0b01 ";
+
+        for (int level = 0; level < 10; level++) {
+            strcat(text, i >> level & 1 ? "+/" : "a/");
+        }
+        script_lines(&t, strcat(text, "a\n"));
+    }
+    script_lines(&t, "c1 stalls\n");
+    for (int i = 0; i < 100; i++) {
+        script_lines(&t, "peer a/a/a/a/a/a/a/a/a/a/a x\n");
+    }
+    mqtt_walk_sessions(t.b, &pos, &info);
+    is_int(info.n_queued, 100000 / (1024 * 8 + 100), "the queue has so many messages");
+    ok(info.queued_bytes <= 100000 && info.queued_bytes > 80000, "and so many bytes: %u",
+       (unsigned) info.queued_bytes);
+    script_lines(&t, "c1 reads\n");
+    discard(&t, "c1");
+    pos = 0;
+    mqtt_walk_sessions(t.b, &pos, &info);
+    is_int(info.queued_bytes, 0, "all are taken off the account again");
+    script_end(&t);
+}
+
+/* Topic Aliases, 16 long topics for each client, are memory too. */
+static void
+test_aliases_and_memory(void)
+{
+    struct mqtt_memory before, after;
+    struct mqtt_config config;
+    struct script t;
+
+    mqtt_config_default(&config);
+    config.memory_limit = 100000;
+    script_begin(&t, "Topic Aliases at the limit of memory", &config);
+    script_lines(&t, "c1 > CONNECT v=5 id=a\nc2 > CONNECT v=5 id=b clean=0 p=1100001000\n"
+                     "c2 > SUBSCRIBE id=1 q:1\nc2 > DISCONNECT\n"
+                     "c1 > PUBLISH t p=230001 x\n"
+                     "c1 > PUBLISH q qos=1 id=1 size=100000\n");
+    discard(&t, "c1");
+    discard(&t, "c2");
+    mqtt_memory(t.b, &before);
+    ok(before.bytes > config.memory_limit, "memory is full: %llu bytes",
+       (unsigned long long) before.bytes);
+    script_lines(&t, "c1 > PUBLISH - p=230001 x\n"
+                     "c1 < nothing\n"
+                     "c1 > PUBLISH longer p=230001 x\n"
+                     "c1 < DISCONNECT reason=0x97\n"
+                     "c1 closed\n");
+    mqtt_memory(t.b, &after);
+    ok(after.bytes <= before.bytes, "what is known may be used, nothing is added");
+    script_end(&t);
+}
+
+static void
+forget_conns(struct script *t)
+{
+    while (t->n_conns) {
+        mem_free(t->conns[--t->n_conns].got);
+    }
+}
+
+/* How many sessions there is memory for; they are gone afterwards. */
+static int
+count_sessions(struct script *t)
+{
+    uint64_t refused = mqtt_stats(t->b)->memory_refused;
+    int n = 0;
+
+    for (; mqtt_stats(t->b)->memory_refused == refused && n < 100000; n++) {
+        lines(t, "c1 > CONNECT id=session-%d clean=0\nc1 closes\n", n);
+        forget_conns(t);
+    }
+    for (int i = 0; i < n; i++) {
+        lines(t, "c1 > CONNECT id=session-%d\nc1 > DISCONNECT\nc1 closes\n", i);
+        forget_conns(t);
+    }
+    return n;
+}
+
+/* Queue entries up to the limit of memory, for twelve clients that do not read, and then do. */
+static void
+fill_with_entries(struct script *t)
+{
+    uint64_t refused;
+
+    for (int i = 0; i < 12; i++) {
+        lines(t, "c%1$d > CONNECT id=%1$d\nc%1$d > SUBSCRIBE id=1 t:0\nc%1$d stalls\n", i);
+    }
+    script_lines(t, "pub > CONNECT id=pub\n");
+    refused = mqtt_stats(t->b)->memory_refused;
+    while (mqtt_stats(t->b)->memory_refused == refused) {
+        script_lines(t, "pub > PUBLISH t x\n");
+    }
+    for (int i = 0; i < 12; i++) {
+        lines(t, "c%1$d reads\nc%1$d closes\n", i);
+    }
+    script_lines(t, "pub closes\n");
+    forget_conns(t);
+}
+
+static void
+test_memory_after_a_peak(void)
+{
+    struct mqtt_memory before, after;
+    struct mqtt_config config;
+    struct script t;
+    int first, second;
+
+    mqtt_config_default(&config);
+    config.memory_limit = 4 << 20;
+    config.max_queued_messages = config.max_queued_bytes = UINT32_MAX;
+    script_begin(&t, "memory after a peak", &config);
+    first = count_sessions(&t);
+    mqtt_memory(t.b, &before);
+    fill_with_entries(&t);
+    mqtt_memory(t.b, &after);
+    ok(first > 10000, "the limit is reached with %d sessions", first);
+    ok(after.bytes < before.bytes + 10000, "a full queue that was read is none: %llu, %llu bytes",
+       (unsigned long long) before.bytes, (unsigned long long) after.bytes);
+    second = count_sessions(&t);
+    ok(second > first - first / 100, "and there is room for as many sessions: %d", second);
+    script_end(&t);
+}
+
 static void
 test_walk(void)
 {
@@ -490,6 +628,7 @@ play_subscriptions(struct script *t, uint32_t *most)
                  filters[i]);
         script_lines(t, turn % 50 ? "" : "c1 > CONNECT id=a clean=0\n");
         script_lines(t, line);
+        mqtt_run(t->b, t->now);       /* Retained messages may take more than a turn. */
         wrong += !is_subscribed(t, model, n);
         if (turn % 50 == 49) {
             script_lines(t, "c1 closes\n");
@@ -573,6 +712,9 @@ main(void)
     test_unread_answers();
     test_shared_body();
     test_memory();
+    test_many_identifiers();
+    test_aliases_and_memory();
+    test_memory_after_a_peak();
     test_walk();
     test_subscription_list();
     test_burst_of_timers();

@@ -1,8 +1,8 @@
 /* Copyright 2026 The ovs-mqtt-proxy authors.
  * SPDX-License-Identifier: Apache-2.0 */
-/* What waits for the disk and what does not; what a restart brings back, and when it is too late;
- * the limit of what may wait.  The disk is a list of records that `disk()` brings up to date.  The
- * notation is in mqtt-script.h. */
+/* What waits for the disk and what does not; what a restart brings back, and when it is too late; a
+ * wall clock that is set meanwhile; the limit of what may wait.  The disk is a list of records that
+ * `disk()` brings up to date.  The notation is in mqtt-script.h. */
 #include "unit/mqtt-script.h"
 
 #include "mqtt/journal.h"
@@ -219,6 +219,168 @@ test_restart(void)
     forget();
 }
 
+/* A machine without a battery: it is 2000 when it starts, and 2026 a minute later. */
+#define WRONG (INT64_C(946684800) * CLOCK_SEC)
+#define RIGHT (INT64_C(1767225600) * CLOCK_SEC)
+#define HOUR (3600 * CLOCK_SEC)
+
+static void
+boot(struct script *t, const char *name, usec_t wall)
+{
+    struct mqtt_config config = config_of(wall - 1000 * CLOCK_SEC);
+
+    begin(t, name, &config);
+    is_int(t->now, 1000 * CLOCK_SEC, "%s: by the other clock that is always the same", name);
+}
+
+/* A minute passes, at the end of which the wall clock is seen to say 'wall'. */
+static void
+pass_minute(struct script *t, usec_t wall)
+{
+    t->now += 60 * CLOCK_SEC;
+    mqtt_run(t->b, t->now);
+    script_drain(t);
+    mqtt_wall_clock(t->b, wall, t->now);
+    disk(t);
+}
+
+/* A session and a retained message of 18 hours each. */
+static void
+leave_something(struct script *t)
+{
+    script_lines(t, "c1 > CONNECT v=5 id=a clean=0 p=110000ffff\n"
+                    "c1 > DISCONNECT\n"
+                    "c2 > CONNECT v=5 id=b\n"
+                    "c2 > PUBLISH r qos=1 id=1 retain p=020000ffff kept\n");
+    disk(t);
+    for (int i = 0; i < t->n_conns; i++) {
+        t->conns[i].n_checked = t->conns[i].n_got;
+    }
+}
+
+/* Whether they are there. */
+static void
+finds(struct script *t, bool there)
+{
+    script_lines(t, "c3 > CONNECT id=c\n"
+                    "c3 < CONNACK 0 0\n"
+                    "c3 > SUBSCRIBE id=1 r:0\n");
+    disk(t);
+    script_lines(t, "c3 < SUBACK id=1 0\n");
+    script_lines(t, there ? "c3 < PUBLISH r retain kept\n" : "c3 < nothing\n");
+    is_int(n_kept, there ? 4 : 1, "%s: session, message, topic, clock; or that alone", t->name);
+}
+
+static void
+test_clock(void)
+{
+    struct script t;
+
+    boot(&t, "before the clock is set", WRONG);
+    leave_something(&t);
+    pass_minute(&t, WRONG + 60 * CLOCK_SEC);
+    pass_minute(&t, RIGHT);
+    script_end(&t);
+
+    boot(&t, "an hour after it was set", RIGHT + HOUR);
+    finds(&t, true);
+    script_end(&t);
+
+    /* The battery again: nothing is known of the time that passed. */
+    boot(&t, "in the year 2000 again", WRONG);
+    finds(&t, true);
+    pass_minute(&t, WRONG + 60 * CLOCK_SEC);
+    pass_minute(&t, RIGHT + 2 * HOUR);
+    script_end(&t);
+
+    boot(&t, "three hours after it was set", RIGHT + 3 * HOUR);
+    finds(&t, true);
+    /* Somebody sets it to the year 2000, and it stays so. */
+    pass_minute(&t, WRONG);
+    script_end(&t);
+
+    boot(&t, "an hour of the year 2000", WRONG + HOUR);
+    finds(&t, true);
+    script_end(&t);
+
+    boot(&t, "a day of the year 2000", WRONG + 24 * HOUR);
+    pass_minute(&t, WRONG + 24 * HOUR + 60 * CLOCK_SEC);
+    finds(&t, false);
+    script_end(&t);
+    forget();
+}
+
+static void
+test_lowered_limits(void)
+{
+    struct mqtt_config config = config_of(0);
+    struct mqtt_excess excess;
+    struct script t;
+
+    begin(&t, "high limits", &config);
+    ok(!mqtt_is_over_limits(t.b, &excess), "an empty store is not beyond them");
+    script_lines(&t, "c1 > CONNECT id=a clean=0\nc1 > SUBSCRIBE id=1 f/1:1 f/2:1 f/3:1\n"
+                     "c2 > CONNECT id=b clean=0\n"
+                     "c3 > CONNECT id=c clean=0\n"
+                     "c3 > PUBLISH r/1 qos=1 id=1 retain one\n"
+                     "c3 > PUBLISH r/2 qos=1 id=2 retain two\n"
+                     "c3 > PUBLISH r/3 qos=1 id=3 retain three\n");
+    disk(&t);
+    for (int i = 0; i < t.n_conns; i++) {
+        t.conns[i].n_checked = t.conns[i].n_got;
+    }
+    script_end(&t);
+
+    config.max_sessions = 2;
+    config.max_subscriptions = 2;
+    config.max_retained = 1;
+    config.max_retained_bytes = 10;
+    begin(&t, "lower limits", &config);
+    ok(mqtt_is_over_limits(t.b, &excess) && excess.n_sessions == 1 && excess.n_crowded == 1
+       && excess.n_retained == 2 && excess.retained_bytes == 10, "what is too much is known");
+    script_lines(&t, "event SUBSCRIBE f/1\nevent SUBSCRIBE f/2\nevent SUBSCRIBE f/3\n"
+                     "c1 > CONNECT id=a clean=0\n"
+                     "c1 > SUBSCRIBE id=1 f/4:1 f/3:0\n"
+                     "c2 > CONNECT id=d\n"
+                     "c2 < CONNACK 0 3\n");
+    disk(&t);
+    script_lines(&t, "c1 < CONNACK 1 0\n"
+                     "c1 < SUBACK id=1 0x80 0\n"
+                     "c1 > UNSUBSCRIBE id=2 f/1 f/2\n"
+                     "c1 > SUBSCRIBE id=3 r/#:0\n"
+                     /* A message takes another's place if it is not larger. */
+                     "c1 > PUBLISH r/3 retain 33333\n"
+                     "c1 > PUBLISH r/4 retain 4\n"
+                     /* There is less, but not less than the limit. */
+                     "c3 > CONNECT id=b\n"
+                     "c4 > CONNECT id=c clean=0\n");
+    disk(&t);
+    script_lines(&t, "c1 < UNSUBACK id=2\n"
+                     "c1 < SUBACK id=3 0\n");
+    t.conns[0].n_checked = t.conns[0].n_got;
+    script_lines(&t, "c3 < CONNACK 0 3\n"
+                     "c4 < CONNACK 1 0\n"
+                     "c5 > CONNECT id=e\n"
+                     "c5 < CONNACK 0 3\n"
+                     "c4 > SUBSCRIBE id=1 r/3:0 r/4:0\n");
+    disk(&t);
+    script_lines(&t, "c4 < SUBACK id=1 0 0\n"
+                     "c4 < PUBLISH r/3 retain 33333\n"
+                     "c4 > PUBLISH r/1 retain\nc4 > PUBLISH r/2 retain\nc4 > PUBLISH r/3 retain\n"
+                     "c4 < PUBLISH r/3\n"
+                     "c1 < PUBLISH r/1\nc1 < PUBLISH r/2\nc1 < PUBLISH r/3\n"
+                     "c4 > DISCONNECT\n"
+                     "c6 > CONNECT id=c\nc6 > PUBLISH r/4 retain 4\nc6 > SUBSCRIBE id=1 r/4:0\n");
+    disk(&t);
+    script_lines(&t, "c1 < PUBLISH r/4 4\n"
+                     "c6 < CONNACK 0 0\n"
+                     "c6 < SUBACK id=1 0\n"
+                     "c6 < PUBLISH r/4 retain 4\n");
+    ok(!mqtt_is_over_limits(t.b, &excess), "and with less, something new is taken again");
+    script_end(&t);
+    forget();
+}
+
 static void
 test_limit(void)
 {
@@ -278,7 +440,9 @@ main(void)
 {
     RUN(waiting);
     RUN(restart);
+    RUN(clock);
     RUN(limit);
+    RUN(lowered_limits);
     RUN(damage);
     return done_testing();
 }

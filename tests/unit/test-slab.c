@@ -49,6 +49,102 @@ TEST(objects_are_zeroed_distinct_and_stable)
     slab_uninit(&s);
 }
 
+/* A peak of ten chunks, after which every seventh object stays, then the first chunk's only. */
+TEST(memory_is_given_back)
+{
+    enum { PER_CHUNK = 1 << SLAB_CHUNK_BITS, N = 10 * PER_CHUNK };
+    uint32_t n_dead = 0, n_wrong = 0, highest = 0;
+    size_t peak;
+    struct slab s;
+
+    slab_init(&s, 24, N);
+    slab_alloc(&s);
+    for (int i = 1; i < N; i++) {
+        slab_alloc(&s);
+    }
+    peak = slab_bytes(&s);
+    ok(peak >= 10 * (size_t) PER_CHUNK * 24, "ten chunks");
+    for (uint32_t idx = 1; idx <= N; idx++) {
+        if (idx % 7) {
+            slab_free(&s, idx);
+        }
+    }
+    is_int(slab_bytes(&s), peak, "a chunk with one object in it stays");
+    is_int(slab_used(&s), s.n * 24, "but what is in use is known");
+    for (uint32_t idx = 1; idx <= N; idx++) {
+        n_wrong += slab_is_live(&s, idx) != !(idx % 7);
+        if (!(idx % 7) && idx > PER_CHUNK) {
+            slab_free(&s, idx);
+        }
+    }
+    is_int(n_wrong, 0, "of each object it is known whether it lives");
+    ok(slab_bytes(&s) < peak / 2, "the empty ones are given back, all but one");
+    for (uint32_t idx = 0; idx <= N + PER_CHUNK; idx++) {
+        n_dead += !slab_is_live(&s, idx);
+    }
+    is_int(n_dead, N + PER_CHUNK + 1 - s.n, "and of any index");
+    while (s.n < N) {
+        uint32_t idx = slab_alloc(&s);
+        uint64_t *obj = slab_at(&s, idx);
+
+        highest = MP_MAX(highest, idx);
+        if (obj[0] || obj[2]) {
+            fail("object %u is zeroed", idx);
+        }
+        obj[0] = obj[2] = UINT64_MAX;
+    }
+    is_int(highest, N, "and all are to be had again, under the same indices");
+    is_int(slab_bytes(&s), peak, "in as much memory");
+    is_int(slab_alloc(&s), SLAB_NONE, "and no more");
+    slab_uninit(&s);
+}
+
+/* A pool of three regions shrinks to one object, and grows again. */
+TEST(regions_are_given_back)
+{
+    enum { N = 300 << SLAB_CHUNK_BITS };
+    size_t peak, one;
+    struct slab s;
+
+    slab_init(&s, 8, 0);
+    slab_alloc(&s);
+    one = slab_bytes(&s);
+    while (s.n < N) {
+        slab_alloc(&s);
+    }
+    peak = slab_bytes(&s);
+    for (uint32_t idx = N; idx > 1; idx--) {
+        slab_free(&s, idx);
+    }
+    ok(slab_bytes(&s) < peak / 2 + 10 * one, "two of three are given back: %zu of %zu bytes",
+       slab_bytes(&s), peak);
+    while (s.n < N) {
+        uint64_t *obj = slab_at(&s, slab_alloc(&s));
+
+        if (*obj) {
+            fail("objects are zeroed");
+        }
+        *obj = UINT64_MAX;
+    }
+    is_int(s.n_made, N, "under the same indices");
+    slab_uninit(&s);
+}
+
+/* The one object of a chunk comes and goes. */
+TEST(no_chunk_comes_and_goes_with_an_object)
+{
+    struct slab s;
+    uint8_t *chunk;
+
+    slab_init(&s, 24, 0);
+    slab_free(&s, slab_alloc(&s));
+    chunk = s.chunks[0];
+    ok(chunk, "an empty chunk stays");
+    slab_free(&s, slab_alloc(&s));
+    ok(s.chunks[0] == chunk && s.n_empty == 1, "and is used again");
+    slab_uninit(&s);
+}
+
 /* Beyond the chunks that are allocated one by one. */
 TEST(large_pools)
 {
@@ -174,6 +270,9 @@ int
 main(void)
 {
     RUN(objects_are_zeroed_distinct_and_stable);
+    RUN(memory_is_given_back);
+    RUN(regions_are_given_back);
+    RUN(no_chunk_comes_and_goes_with_an_object);
     RUN(large_pools);
     RUN(tables_grow_and_keep);
     RUN(limit_is_kept);
