@@ -73,7 +73,7 @@ tcp_open(struct proxy *p, utcp_id conn, usec_t now)
     if (!utcp_info(p->utcp, conn, &info)) {
         return;
     }
-    memcpy(&path, info.path.opaque, sizeof path);
+    proxy_path(&info.path, &path);
     struct mqtt_origin origin = {
         .addr = info.tuple.remote,
         .tcp_port = info.tuple.remote_port,
@@ -98,6 +98,20 @@ tcp_open(struct proxy *p, utcp_id conn, usec_t now)
     }
     p->stats.clients_refused++;
     utcp_abort(p->utcp, conn);
+}
+
+/* TCP goes on until R2; an operator who looks for a lost client wants to know. */
+static void
+say_r1(struct proxy *p, utcp_id conn)
+{
+    struct utcp_info info;
+    char addr[ADDR_STRLEN];
+
+    if (utcp_info(p->utcp, conn, &info)) {
+        notice_put(p, PROXY_NOTICE_DEBUG, "client %s, port %u: nothing acknowledged (%u octets) "
+                   "until R1", addr_format(&info.tuple.remote, addr), info.tuple.remote_port,
+                   info.snd_unacked);
+    }
 }
 
 static void
@@ -139,6 +153,9 @@ tcp_event(struct proxy *p, const struct utcp_event *ev, usec_t now)
     case UTCP_EV_CLOSED:
         end_mqtt(p, c, now);
         slab_free(&p->clients, idx);
+        break;
+    case UTCP_EV_R1:
+        say_r1(p, ev->conn);
         break;
     case UTCP_EV_OPEN:
         break;

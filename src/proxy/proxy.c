@@ -14,7 +14,7 @@ STATS_DEFINE(proxy, PROXY_STATS)
 #define SYS_INTERVAL_US (10 * CLOCK_SEC)
 
 /* TCP hands its caller's path back unread. */
-_Static_assert(sizeof(struct net_path) <= UTCP_PATH_SIZE, "net_path must fit into utcp_path");
+_Static_assert(NET_PATH_SIZE <= UTCP_PATH_SIZE, "net_path must fit into utcp_path");
 
 void
 proxy_config_default(struct proxy_config *config)
@@ -95,6 +95,13 @@ proxy_destroy(struct proxy *p)
     mem_free(p);
 }
 
+void
+proxy_path(const struct utcp_path *from, struct net_path *path)
+{
+    memset(path, 0, sizeof *path);
+    memcpy(path, from->opaque, NET_PATH_SIZE);
+}
+
 static void
 rx_tcp(struct proxy *p, const struct net_rx *rx, usec_t now)
 {
@@ -103,9 +110,9 @@ rx_tcp(struct proxy *p, const struct net_rx *rx, usec_t now)
         .local = f->ip.dst, .remote = f->ip.src,
         .local_port = f->tcp.dst_port, .remote_port = f->tcp.src_port,
     };
-    struct utcp_path path = { { 0 } };
+    struct utcp_path path = { .tos = f->ip.tos };
 
-    memcpy(path.opaque, &rx->path, sizeof rx->path);
+    memcpy(path.opaque, &rx->path, NET_PATH_SIZE);
     utcp_input(p->utcp, &tuple, &f->tcp, &path, now);
 }
 
@@ -229,7 +236,7 @@ proxy_next_frame(struct proxy *p, usec_t now, struct net_tx *tx)
         .local = seg.tuple.local, .remote = seg.tuple.remote, .tos = seg.tos, .ttl = seg.ttl,
     };
 
-    memcpy(&path, seg.path.opaque, sizeof path);
+    proxy_path(&seg.path, &path);
     net_tcp_frame(p->net, &path, &l4, &seg.tcp, payload, seg.tcp.payload.n, tx);
     return true;
 }

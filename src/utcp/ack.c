@@ -21,6 +21,7 @@ struct news {
     bool rexmit_acked;                /* Some of 'acked' had been sent more than once. */
     bool window_changed;
     bool dsack;
+    bool ecn_echo;
 };
 
 /* RFC 9293 3.10.7.4: SND.WL1 and SND.WL2 keep old segments from changing the window.  One that
@@ -165,7 +166,11 @@ take_cumulative(struct utcp *u, struct utcp_conn *c, const struct wire_tcp *seg,
     u->queued -= data;
     c->snd_una = seg->ack;
     c->backoff = 0;
+    c->flags &= ~CONN_R1;
     e->r2_running = false;
+    /* They follow, or after 2 GB without a loss they would seem to lie ahead. */
+    e->recover = seq_max(e->recover, c->snd_una - 1);
+    e->ecn_recover = seq_max(e->ecn_recover, c->snd_una - 1);
     if (c->snd_una == c->snd_nxt) {
         c->flags &= ~CONN_PROBE_OUT;
     }
@@ -225,7 +230,7 @@ end_tail_probe(struct utcp_conn *c, struct utcp_ext *e, const struct news *news)
     }
     e->tlp_out = false;
     if (e->tlp_is_retrans && !news->dsack && news->acked
-        && !(c->flags & (CONN_RECOVERY | CONN_LOSS))) {
+        && !(c->flags & (CONN_RECOVERY | CONN_LOSS)) && !utcp_ecn_has_reduced(c, e)) {
         utcp_cc_loss(c, c->cwnd);
         c->cwnd = c->ssthresh;
     }
@@ -246,7 +251,7 @@ update_cwnd(struct utcp_conn *c, struct utcp_ext *e, const struct news *news)
     }
     if (c->flags & CONN_RECOVERY) {
         utcp_rexmit_prr(c, e, news->delivered);
-    } else if (news->acked && !was_recovery) {
+    } else if (news->acked && !was_recovery && !news->ecn_echo) {
         utcp_cc_acked(c, news->acked);
     }
 }
@@ -321,6 +326,8 @@ utcp_ack_input(struct utcp *u, struct utcp_conn *c, const struct wire_tcp *seg)
         return;
     }
     if (e->n_sent) {
+        uint32_t flight = c->snd_nxt - c->snd_una;
+
         if (c->flags & CONN_SACK) {
             take_sack(u, c, seg, &news);
         }
@@ -330,6 +337,7 @@ utcp_ack_input(struct utcp *u, struct utcp_conn *c, const struct wire_tcp *seg)
         } else if (!(c->flags & CONN_SACK) && is_duplicate(c, seg, &news)) {
             count_dupack(u, e, &news);
         }
+        news.ecn_echo = utcp_ecn_echoed(u, c, seg, flight);
         detect(u, c, e, &news);
         note_writable(u, c, e);
     } else if (news.window_changed && c->timer == TIMER_PERSIST && c->snd_wnd) {

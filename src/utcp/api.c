@@ -162,6 +162,9 @@ conn_info(const struct utcp *u, const struct utcp_conn *c, struct utcp_info *inf
         .last_received_at = instant_of(u, c->last_rcvd_ms),
         .rexmits = c->rexmits,
         .rcv_buffered = e ? e->ooo_bytes : 0,
+        .dscp = utcp_conn_ds(u, c) >> 2,
+        .ecn = c->flags & CONN_ECN,
+        .r1 = c->flags & CONN_R1,
         .user = c->user,
     };
     if (!(c->flags & CONN_DEAD)) {
@@ -199,6 +202,8 @@ utcp_walk(const struct utcp *u, uint32_t *pos, struct utcp_info *info)
                 .path = h->path,
                 .state = UTCP_SYN_RECEIVED,
                 .mss = h->mss,
+                .dscp = utcp_ds(u, &h->path) >> 2,
+                .ecn = h->opts & HALF_ECN,
                 .last_received_at = u->now,
             };
             return true;

@@ -27,11 +27,13 @@ utcp_config_default(struct utcp_config *cfg)
         .max_half_open = 4096,
         .mtu = 1500,
         .ttl = 64,
+        .ecn = true,
         .rcv_wnd_max = 128 * 1024,
         .rcv_wnd_initial = 2 * 1460,
         .rcv_budget = 128 * 1024,     /* A switch's packet socket holds 92 full frames. */
         .snd_buf_max = 256 * 1024,
         .rto_min_us = 200 * CLOCK_MSEC,
+        .r1 = 3,
         .r2_us = 120 * CLOCK_SEC,
         .syn_r2_us = 60 * CLOCK_SEC,
         .time_wait_us = 60 * CLOCK_SEC,     /* MUST-13: 2 MSL with an MSL of 30 s, as Linux. */
@@ -402,6 +404,7 @@ utcp_ext_need(struct utcp *u, struct utcp_conn *c)
 
         e->rack_fack = c->snd_una;
         e->recover = c->snd_una - 1;
+        e->ecn_recover = c->snd_una - 1;
     }
     return slab_at(&u->exts, c->ext);
 }

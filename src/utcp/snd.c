@@ -58,10 +58,11 @@ begin_segment(struct out *o, size_t size)
         .tuple = utcp_ends_tuple(u, &c->ends),
         .path = c->path,
         .ttl = u->cfg.ttl,
+        .tos = utcp_conn_ds(u, c),
         .tcp = {
             .src_port = c->ends.local_port,
             .dst_port = c->ends.remote_port,
-            .flags = TCP_ACK,
+            .flags = c->flags & CONN_ECE ? TCP_ACK | TCP_ECE : TCP_ACK,
         },
     };
     if (c->flags & CONN_TS) {         /* RFC 7323 3.2. */
@@ -242,6 +243,9 @@ send_new(struct out *o, struct utcp_ext *e, enum limit limit)
     utcp_sent_append(u, c, n + with_fin, with_fin ? SENT_FIN : 0);
     if (with_fin) {
         c->flags |= CONN_FIN_SENT;
+    }
+    if (n) {
+        utcp_ecn_new_data(c, e, o->seg, seq);
     }
     u->stats.bytes_out += n;
     e->prr_out += n;

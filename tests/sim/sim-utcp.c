@@ -354,7 +354,7 @@ deliver(struct sim *s, const struct simnet_frame *f)
             .local = w.ip.dst, .remote = w.ip.src,
             .local_port = w.tcp.dst_port, .remote_port = w.tcp.src_port,
         };
-        struct utcp_path path = { { (uint8_t) w.tcp.src_port } };
+        struct utcp_path path = { .opaque = { (uint8_t) w.tcp.src_port }, .tos = w.ip.tos };
 
         if (!addr_equal(&t.local, &s->server) || !addr_equal(&t.remote, &s->host)
             || t.local_port != 1883 || !app_by_port(s, t.remote_port)) {

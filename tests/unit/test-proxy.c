@@ -240,6 +240,69 @@ TEST(limits_that_are_met_are_said_now_and_then)
     world_uninit(&w);
 }
 
+static void
+with_dscp(struct proxy_config *config)
+{
+    config->utcp.dscp = 46;
+    config->net.udp_dscp = 10;
+}
+
+TEST(dscp_and_ecn_are_in_the_frames)
+{
+    struct world w;
+
+    world_init(&w, 2, v6, with_dscp);
+
+    struct host *h = host_connect(&w, 0, 1);
+
+    h->syn_flags = TCP_ECE | TCP_CWR;
+    host_segment(h, TCP_SYN, NULL, 0);
+    proxy_run(w.proxy[0], w.now);
+
+    struct net_tx tx;
+
+    ok(proxy_next_frame(w.proxy[0], w.now, &tx), "a SYN-ACK");
+    world_carry(&w, 0, &tx);
+    is_int(h->rx_tos, 46 << 2, "its IP header has the DSCP, and is not ECT");
+    is_int(h->rx_flags, TCP_SYN | TCP_ACK | TCP_ECE, "it agrees to ECN");
+    world_settle(&w);
+    host_mqtt_connect(h, "c", 60, NULL);
+    is_int(h->rx_tos, 46 << 2 | IP_ECN_ECT0, "the CONNACK has both");
+    h->tos = IP_ECN_CE;
+    host_subscribe(h, "topic1");
+    is_int(h->rx_flags & TCP_ECE, TCP_ECE, "a mark in an IP header is echoed");
+    is_int(utcp_stats(proxy_utcp(w.proxy[0]))->ecn_marked, 1, "and counted");
+    is_int(w.log[0].tos, 10 << 2, "datagrams to peers have theirs");
+    world_uninit(&w);
+}
+
+TEST(tcp_says_when_r1_is_reached)
+{
+    char text[512];
+    bool said = false;
+    struct world w;
+
+    world_init(&w, 1, v6, NULL);
+
+    struct host *sub = subscriber(&w, 0, 1, "topic1");
+    struct host *pub = client(&w, 0, 2, "pub");
+
+    sub->is_gone = true;
+    host_publish(pub, "topic1", "message1", 8);
+    world_pass(&w, 2 * CLOCK_SEC);
+    while (proxy_next_notice(w.proxy[0], text, sizeof text)) {
+        said |= strstr(text, "R1") != NULL;
+    }
+    ok(!said, "not before");
+    world_pass(&w, 3 * CLOCK_SEC);
+    while (proxy_next_notice(w.proxy[0], text, sizeof text) && !said) {
+        said |= strstr(text, "R1") != NULL;
+    }
+    ok(said, "the log has it: %s", text);
+    is_int(utcp_stats(proxy_utcp(w.proxy[0]))->r1_reached, 1, "once");
+    world_uninit(&w);
+}
+
 TEST(password_of_a_client_that_left_is_taken_back)
 {
     struct mqtt_auth_request request;
@@ -417,6 +480,8 @@ main(void)
         RUN(tagged_client_is_answered_with_its_tag);
         RUN(client_beyond_the_limit_is_reset);
         RUN(limits_that_are_met_are_said_now_and_then);
+        RUN(dscp_and_ecn_are_in_the_frames);
+        RUN(tcp_says_when_r1_is_reached);
         RUN(password_of_a_client_that_left_is_taken_back);
         RUN(other_ports_of_the_address_are_refused);
         RUN(late_peer_learns_standing_subscriptions);

@@ -54,3 +54,17 @@ tests_unit_test_utcp_rcvwnd_SOURCES = \
 	tests/unit/test-utcp-rcvwnd.c tests/unit/utcp-play.h tests/unit/utcp-script.h \
 	tests/unit/tap.h
 tests_unit_test_utcp_rcvwnd_LDADD = $(UTCP_TEST_LDADD)
+
+check_PROGRAMS += tests/unit/test-utcp-ds
+TESTS += tests/unit/test-utcp-ds
+tests_unit_test_utcp_ds_SOURCES = \
+	tests/unit/test-utcp-ds.c tests/unit/utcp-play.h tests/unit/utcp-script.h \
+	tests/unit/tap.h
+tests_unit_test_utcp_ds_LDADD = $(UTCP_TEST_LDADD)
+
+check_PROGRAMS += tests/unit/test-utcp-failures
+TESTS += tests/unit/test-utcp-failures
+tests_unit_test_utcp_failures_SOURCES = \
+	tests/unit/test-utcp-failures.c tests/unit/utcp-play.h tests/unit/utcp-script.h \
+	tests/unit/tap.h
+tests_unit_test_utcp_failures_LDADD = $(UTCP_TEST_LDADD)
