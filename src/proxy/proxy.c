@@ -188,6 +188,16 @@ proxy_rx_datagram(struct proxy *p, const struct ip_addr *src, uint16_t src_port,
     client_drain(p, now);
 }
 
+/* What TCP holds of the broker's output belongs to the broker's memory. */
+static uint64_t
+output_bytes(const struct proxy *p)
+{
+    struct utcp_memory memory;
+
+    utcp_memory(p->utcp, &memory);
+    return memory.queued;
+}
+
 void
 proxy_run(struct proxy *p, usec_t now)
 {
@@ -197,6 +207,7 @@ proxy_run(struct proxy *p, usec_t now)
     if (now >= utcp_deadline(p->utcp)) {
         utcp_run(p->utcp, now);
     }
+    mqtt_set_output_bytes(p->mqtt, output_bytes(p));
     if (now >= mqtt_deadline(p->mqtt)) {
         mqtt_run(p->mqtt, now);
     }

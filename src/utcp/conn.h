@@ -235,6 +235,7 @@ struct utcp {
     uint32_t *dead;                   /* Connections to be freed. */
     size_t dead_size, n_dead;
     uint64_t queued;                  /* Octets in all send queues. */
+    uint64_t ooo_memory;              /* Of all that came out of order. */
     uint64_t promised;                /* Window above the floor, all grown connections. */
     uint32_t n_grown, n_busy;
     uint32_t n_live;                  /* Connections not dead. */
@@ -258,6 +259,7 @@ struct utcp_conn *utcp_conn_get(const struct utcp *, utcp_id);
 struct utcp_ext *utcp_ext(const struct utcp *, const struct utcp_conn *);       /* Or NULL. */
 struct utcp_ext *utcp_ext_need(struct utcp *, struct utcp_conn *);
 void utcp_ext_release(struct utcp *, struct utcp_conn *);   /* Frees it if it holds nothing. */
+uint64_t utcp_share(const struct utcp *);                   /* See utcp_config.memory_max. */
 /* A keyed function of a tuple, another for each purpose. */
 enum utcp_hash_purpose { UTCP_HASH_TABLE, UTCP_HASH_ISN, UTCP_HASH_TS, UTCP_HASH_COOKIE };
 uint32_t utcp_hash32(const struct utcp *, const struct utcp_tuple *, enum utcp_hash_purpose);
@@ -366,14 +368,14 @@ void utcp_rexmit_enter(struct utcp *, struct utcp_conn *, struct utcp_ext *);
 void utcp_rexmit_prr(struct utcp_conn *, struct utcp_ext *, uint32_t delivered);
 void utcp_rexmit_mss(struct utcp *, struct utcp_conn *, uint16_t mss);
 
-/* ds.c: the second octet of the IP header. */
+/* ds.c: the second octet of the IP header.  utcp_ecn_*(): of a connection with CONN_ECN. */
 uint8_t utcp_ds(const struct utcp *, const struct utcp_path *);             /* No connection. */
 uint8_t utcp_conn_ds(const struct utcp *, const struct utcp_conn *);
 void utcp_conn_take_path(struct utcp_conn *, const struct utcp_path *);
 bool utcp_ecn_is_asked(const struct utcp *, const struct wire_tcp *syn);
 void utcp_ecn_arrived(struct utcp *, struct utcp_conn *, const struct wire_tcp *,
                       const struct utcp_path *);
-bool utcp_ecn_echoed(struct utcp *, struct utcp_conn *, const struct wire_tcp *, uint32_t flight);
+void utcp_ecn_echoed(struct utcp *, struct utcp_conn *, uint32_t flight);
 bool utcp_ecn_has_reduced(const struct utcp_conn *, const struct utcp_ext *);
 void utcp_ecn_new_data(struct utcp_conn *, struct utcp_ext *, struct utcp_segment *, uint32_t seq);
 

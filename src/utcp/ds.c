@@ -85,9 +85,6 @@ void
 utcp_ecn_arrived(struct utcp *u, struct utcp_conn *c, const struct wire_tcp *seg,
                  const struct utcp_path *path)
 {
-    if (!(c->flags & CONN_ECN)) {
-        return;
-    }
     if (seg->flags & TCP_CWR) {
         c->flags &= ~CONN_ECE;
     }
@@ -105,30 +102,22 @@ utcp_ecn_has_reduced(const struct utcp_conn *c, const struct utcp_ext *e)
     return c->flags & CONN_CWR || seq_le(c->snd_una, e->ecn_recover);
 }
 
-/* An ACK has come, 'flight' octets were in flight before.  True: it has an ECE, so that cwnd must
- * not grow by it.  cwnd does not fall below one segment, where 6.1.2 would have new data wait for a
- * time-out. */
-bool
-utcp_ecn_echoed(struct utcp *u, struct utcp_conn *c, const struct wire_tcp *seg, uint32_t flight)
+/* An ACK with ECE has come, 'flight' octets were in flight before.  cwnd does not fall below one
+ * segment, where 6.1.2 would have new data wait for a time-out. */
+void
+utcp_ecn_echoed(struct utcp *u, struct utcp_conn *c, uint32_t flight)
 {
-    if (!(c->flags & CONN_ECN) || !(seg->flags & TCP_ECE)) {
-        return false;
-    }
     if (!utcp_ecn_has_reduced(c, utcp_ext(u, c)) && !(c->flags & (CONN_RECOVERY | CONN_LOSS))) {
         u->stats.ecn_reductions++;
         utcp_cc_loss(c, flight);
         c->cwnd = MP_MIN(c->cwnd, c->ssthresh);
     }
-    return true;
 }
 
 /* 'seg', which is being made, has new data from 'seq' on. */
 void
 utcp_ecn_new_data(struct utcp_conn *c, struct utcp_ext *e, struct utcp_segment *seg, uint32_t seq)
 {
-    if (!(c->flags & CONN_ECN)) {
-        return;
-    }
     seg->tos |= IP_ECN_ECT0;
     if (c->flags & CONN_CWR) {
         c->flags &= ~CONN_CWR;

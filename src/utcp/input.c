@@ -214,7 +214,7 @@ utcp_conn_input(struct utcp *u, struct utcp_conn *c, const struct wire_tcp *seg,
     if (!may_receive_text(c) || (!seg->payload.n && !(seg->flags & TCP_FIN))) {
         return UTCP_ACCEPTED;
     }
-    if (seg->payload.n) {
+    if (seg->payload.n && c->flags & CONN_ECN) {
         utcp_ecn_arrived(u, c, seg, path);
     }
 

@@ -13,7 +13,9 @@
 #include "utcp/cc.h"
 #include "utcp/conn.h"
 
-#define MIN_IN_FLIGHT 64              /* Segments, of any size; beyond, only full ones. */
+#define MIN_IN_FLIGHT 64              /* Segments, of any size; beyond, only full ones... */
+#define MAX_IN_FLIGHT 512             /* ...up to here: each SACK and each loss walks along them. */
+#define SMALL_MSS 1024                /* A larger send queue may have so many, full with this. */
 
 /* A segment being made. */
 struct out {
@@ -190,6 +192,9 @@ fits_cwnd(const struct out *o, const struct utcp_ext *e, uint32_t n)
     if (!e->pipe) {
         return true;
     }
+    if (e->n_sent >= MP_MAX(MAX_IN_FLIGHT, o->u->cfg.snd_buf_max / SMALL_MSS)) {
+        return false;
+    }
     if (e->pipe + n > c->cwnd || (e->n_sent >= max_segments && n < o->room)) {
         c->flags |= CONN_CWND_LIMIT;
         return false;
@@ -244,7 +249,7 @@ send_new(struct out *o, struct utcp_ext *e, enum limit limit)
     if (with_fin) {
         c->flags |= CONN_FIN_SENT;
     }
-    if (n) {
+    if (n && c->flags & CONN_ECN) {
         utcp_ecn_new_data(c, e, o->seg, seq);
     }
     u->stats.bytes_out += n;

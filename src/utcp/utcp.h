@@ -48,6 +48,8 @@ struct utcp_config {
     uint32_t rcv_wnd_initial;
     uint64_t rcv_budget;              /* Bytes of receive window promised to all busy connections. */
     uint32_t snd_buf_max;             /* Bytes queued per connection above which it is not writable. */
+    uint64_t memory_max;              /* Bytes queued for sending and out of order, all connections:
+                                       * beyond, none may have more than an equal part. */
     usec_t rto_min_us;                /* 200 ms: deviation from RFC 6298 (2.4), as Linux. */
     uint32_t r1;                      /* Retransmissions in a row until UTCP_EV_R1, >= 3. */
     usec_t r2_us;                     /* Give-up time of retransmission, >= 100 s (RFC 9293 3.8.3). */
@@ -104,6 +106,7 @@ enum utcp_verdict {
     X(duplicates, "segments that held nothing new")                                     \
     X(challenge_acks, "challenge ACKs sent (RFC 5961)")                                 \
     X(challenge_acks_limited, "challenge ACKs withheld by the rate limit")              \
+    X(memory_limited, "times that a connection got no more than its part of the memory")  \
     X(window_probes, "zero-window probes sent")                                         \
     X(replies_dropped, "RSTs, SYN-ACKs and the like not sent: too many at once")           \
     X(half_open_expired, "handshakes given up at R2")                                   \
@@ -170,7 +173,8 @@ void utcp_credit(struct utcp *, utcp_id, uint32_t n);
 /* Appends to the send queue; segments leave at the next draining.  Both are ignored once closed. */
 void utcp_send_copy(struct utcp *, utcp_id, const void *, size_t);
 void utcp_send_mbuf(struct utcp *, utcp_id, struct mbuf *, uint32_t off, uint32_t len); /* Refs. */
-uint32_t utcp_send_room(const struct utcp *, utcp_id);      /* snd_buf_max - queued, not below 0. */
+/* How much may be appended.  0: not before the WRITABLE event, which then comes. */
+uint32_t utcp_send_room(struct utcp *, utcp_id);
 
 void utcp_close(struct utcp *, utcp_id);                    /* FIN after the queue (CLOSE call). */
 void utcp_abort(struct utcp *, utcp_id);                    /* RST now (ABORT call). */
@@ -208,7 +212,11 @@ bool utcp_info(const struct utcp *, utcp_id, struct utcp_info *);
 /* Walks live connections, half-open ones included: start with 0; false at the end. */
 bool utcp_walk(const struct utcp *, uint32_t *pos, struct utcp_info *);
 const struct utcp_stats *utcp_stats(const struct utcp *);
-struct utcp_memory { uint32_t n_connections, n_half_open, n_time_wait; uint64_t bytes, queued; };
+struct utcp_memory {
+    uint32_t n_connections, n_half_open, n_time_wait;
+    uint64_t bytes;                   /* Of structs. */
+    uint64_t queued, out_of_order;    /* What memory_max is about. */
+};
 void utcp_memory(const struct utcp *, struct utcp_memory *);
 
 #endif

@@ -240,6 +240,92 @@ TEST(limits_that_are_met_are_said_now_and_then)
     world_uninit(&w);
 }
 
+/* A client that writes an octet a second. */
+TEST(slow_writers)
+{
+    static const uint8_t connect[] = {
+        0x10, 0x10, 0, 4, 'M', 'Q', 'T', 'T', 4, 2, 0, 60, 0, 4, 's', 'l', 'o', 'w',
+    };
+    struct mqtt_memory before, after;
+    struct utcp_memory tcp;
+    struct world w;
+
+    world_init(&w, 1, v6, NULL);
+
+    struct host *victim = subscriber(&w, 0, 1, "topic1");
+    struct host *slow = host_connect(&w, 0, 2);
+
+    mqtt_memory(proxy_mqtt(w.proxy[0]), &before);
+    host_open(slow);
+    for (size_t i = 0; i < sizeof connect && !slow->got_fin && !slow->got_rst; i++) {
+        host_segment(slow, TCP_ACK | TCP_PSH, &connect[i], 1);
+        world_pass(&w, CLOCK_SEC);
+    }
+    ok(slow->got_fin || slow->got_rst, "a CONNECT that does not complete in time is the end");
+    is_int(mqtt_stats(proxy_mqtt(w.proxy[0]))->connect_timeouts, 1, "counted");
+    slow->is_gone = true;
+    world_pass(&w, 200 * CLOCK_SEC);
+    utcp_memory(proxy_utcp(w.proxy[0]), &tcp);
+    is_int(tcp.n_connections, 0, "TCP is rid of it, though it never closes");
+
+    mqtt_memory(proxy_mqtt(w.proxy[0]), &after);
+    ok(after.bytes < before.bytes + 20000, "what it had begun is not kept (%lld bytes more)",
+       (long long int) (after.bytes - before.bytes));
+
+    struct host *pub = client(&w, 0, 4, "pub");
+
+    victim = subscriber(&w, 0, 1, "topic1");
+    host_publish(pub, "topic1", "message1", 8);
+    host_got(victim, publish_message1, sizeof publish_message1, "the others do not notice");
+    world_uninit(&w);
+}
+
+static uint64_t memory_limit;         /* Of the proxy that is made next. */
+
+static void
+limited_memory(struct proxy_config *config)
+{
+    config->mqtt.memory_limit = memory_limit;
+}
+
+/* 240 kB for a subscriber that vanished.  Returns what the broker itself held before. */
+static uint64_t
+publish_to_nobody(struct utcp_memory *tcp, uint64_t *n_refused)
+{
+    static uint8_t payload[3100];
+    struct mqtt_memory before;
+    struct world w;
+
+    world_init(&w, 1, v6, limited_memory);
+
+    struct host *sub = subscriber(&w, 0, 1, "topic1");
+    struct host *pub = client(&w, 0, 2, "pub");
+
+    mqtt_memory(proxy_mqtt(w.proxy[0]), &before);
+    sub->is_gone = true;
+    for (int i = 0; i < 80; i++) {
+        host_publish(pub, "topic1", payload, 3000 + (size_t) i);
+    }
+    utcp_memory(proxy_utcp(w.proxy[0]), tcp);
+    *n_refused = mqtt_stats(proxy_mqtt(w.proxy[0]))->memory_refused;
+    world_uninit(&w);
+    return before.bytes;
+}
+
+TEST(output_in_tcp_counts_against_the_memory_limit)
+{
+    struct utcp_memory tcp;
+    uint64_t n_refused;
+
+    memory_limit = 0;
+    memory_limit = publish_to_nobody(&tcp, &n_refused) + 150000;
+    ok(tcp.queued > 240000 && !n_refused, "without a limit TCP holds all of it");
+    publish_to_nobody(&tcp, &n_refused);
+    ok(tcp.queued > 50000 && tcp.queued < 160000 && n_refused > 20,
+       "with one, what TCP holds counts: %llu bytes, %llu messages refused",
+       (unsigned long long int) tcp.queued, (unsigned long long int) n_refused);
+}
+
 static void
 with_dscp(struct proxy_config *config)
 {
@@ -480,6 +566,8 @@ main(void)
         RUN(tagged_client_is_answered_with_its_tag);
         RUN(client_beyond_the_limit_is_reset);
         RUN(limits_that_are_met_are_said_now_and_then);
+        RUN(slow_writers);
+        RUN(output_in_tcp_counts_against_the_memory_limit);
         RUN(dscp_and_ecn_are_in_the_frames);
         RUN(tcp_says_when_r1_is_reached);
         RUN(password_of_a_client_that_left_is_taken_back);

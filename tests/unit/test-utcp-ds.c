@@ -279,6 +279,16 @@ TEST(ecn_sender)
            "< AE 1 ack 5001\n< AE 1 ack 9001\n"
            "> AC 10001:1000 " ECT0 "\n"
            "stat ecn_reductions 1\n");
+    FOR_EACH_VARIANT(v) {
+        struct script *s = play_start(v, OPEN_ECN "send 30000\n");
+        struct utcp_segment out[64];
+
+        play_drain(s, out, 64);
+        play(s, v, "< AE 1 ack 1001\n< AE 1 ack 1001 sack 2001-5001\n> A 1001:1000\n");
+        is_int(utcp_stats(s->u)->fast_retransmits, 1, "a recovery after an ECE (%s)", v->name);
+        is_int(play_info(s).ssthresh, 5000, "leaves ssthresh as it was (%s)", v->name);
+        play_end(s);
+    }
     script("a loss is told by CWR as well (6.1.2)",
            OPEN_ECN
            "send 30000\n"
