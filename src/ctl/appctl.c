@@ -230,6 +230,54 @@ peer_del(struct unixctl_conn *conn, int argc OVS_UNUSED, const char *argv[], voi
     unixctl_command_reply(conn, NULL);
 }
 
+/* ---- The Diffserv field ---- */
+
+static bool
+find_connection(struct utcp *utcp, const struct peer_spec *client, utcp_id *id)
+{
+    struct utcp_info info;
+    uint32_t pos = 0;
+
+    while (utcp_walk(utcp, &pos, &info)) {
+        if (info.id && addr_equal(&info.tuple.remote, &client->addr)
+            && info.tuple.remote_port == client->port) {
+            *id = info.id;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Of all connections, or of one; "default" gives that one back to all. */
+static void
+set_dscp(struct unixctl_conn *conn, int argc, const char *argv[], void *v_)
+{
+    struct ctl_view *v = v_;
+    struct utcp *utcp = proxy_utcp(v->proxy);
+    struct peer_spec client = { .port = 0 };
+    uint8_t dscp = UTCP_DSCP_DEFAULT;
+    utcp_id id;
+
+    if (strcmp(argv[1], "default") && replied_error(conn, spec_parse_dscp(argv[1], &dscp))) {
+        return;
+    }
+    if (argc == 2 && dscp != UTCP_DSCP_DEFAULT) {
+        utcp_set_default_dscp(utcp, dscp);
+        unixctl_command_reply(conn, NULL);
+        return;
+    } else if (argc == 2 || dscp == UTCP_DSCP_MIRROR) {
+        unixctl_command_reply_error(conn, "\"mirror\" is for all clients, \"default\" for one");
+        return;
+    } else if (replied_error(conn, spec_parse_peer(argv[2], 0, &client))) {
+        return;
+    } else if (!find_connection(utcp, &client, &id)) {
+        unixctl_command_reply_error(conn, "there is no connection with that client");
+        return;
+    }
+    utcp_set_dscp(utcp, id, dscp);
+    unixctl_command_reply(conn, NULL);
+}
+
 /* ---- Traces, exit ---- */
 
 static void
@@ -288,6 +336,8 @@ appctl_create(struct ctl_view *v, const struct vsdb *vsdb)
     unixctl_command_register("flow/show", "[json]", 0, 1, show_flows, a);
     unixctl_command_register("peer/add", "PEER", 1, 1, peer_add, v);
     unixctl_command_register("peer/del", "IP[:PORT]", 1, 1, peer_del, v);
+    unixctl_command_register("connection/set-dscp", "DSCP|mirror|default [CLIENT]", 1, 2, set_dscp,
+                             v);
     unixctl_command_register("pcap/start", "FILE", 1, 1, pcap_start, v);
     unixctl_command_register("pcap/stop", "", 0, 0, pcap_stop, v);
     unixctl_command_register("config/reload", "", 0, 0, config_reload, v);

@@ -279,22 +279,37 @@ parse_access(struct settings *s, const struct options *o)
     const char *passwords = option_text(o, OPTION_password_file);
     const char *acl = option_text(o, OPTION_acl_file);
     const char *anonymous = option_text(o, OPTION_allow_anonymous);
+    bool allowed = true;
+    char *error = anonymous ? spec_parse_bool("allow-anonymous", anonymous, &allowed) : NULL;
 
     if (passwords && s->username) {
+        free(error);
         return xstrdup("-u and --password-file are two ways to say who may connect: give one");
-    } else if (anonymous && strcmp(anonymous, "true") && strcmp(anonymous, "false")) {
-        return xasprintf("--allow-anonymous: \"%s\" is neither true nor false", anonymous);
-    } else if (anonymous && !strcmp(anonymous, "false") && !passwords && !s->username) {
+    } else if (error) {
+        return error;
+    } else if (!allowed && !passwords && !s->username) {
         return xstrdup("--allow-anonymous=false needs --password-file or -u: nobody could connect");
     }
     if (anonymous) {
-        s->anonymous = (!strcmp(anonymous, "true") ? MQTT_ANONYMOUS_ALLOWED
-                        : MQTT_ANONYMOUS_REFUSED);
+        s->anonymous = allowed ? MQTT_ANONYMOUS_ALLOWED : MQTT_ANONYMOUS_REFUSED;
     }
     /* A daemon leaves its directory. */
     s->password_file = passwords ? abs_file_name(NULL, passwords) : NULL;
     s->acl_file = acl ? abs_file_name(NULL, acl) : NULL;
     return NULL;
+}
+
+static char *
+parse_tcp(struct settings *s, const struct options *o)
+{
+    char *error = spec_parse_bool("ecn", option_text(o, OPTION_ecn), &s->ecn);
+    char *wrong = error ? NULL : spec_parse_dscp(option_text(o, OPTION_dscp), &s->dscp);
+
+    if (wrong) {
+        error = xasprintf("--dscp: %s", wrong);
+        free(wrong);
+    }
+    return error;
 }
 
 static char *
@@ -493,7 +508,8 @@ static char *
 parse_all(struct settings *s, const struct options *o, const struct ip_addr *host, size_t n_host)
 {
     char *(*const first[])(struct settings *, const struct options *) = {
-        parse_attachment, parse_switch, parse_credentials, parse_access, parse_services,
+        parse_attachment, parse_switch, parse_credentials, parse_access, parse_tcp,
+        parse_services,
     };
     char *error = NULL;
 
@@ -560,6 +576,8 @@ settings_to_proxy(const struct settings *s, const struct options *o, struct prox
     c->net.tcp_port = option_number(o, OPTION_tcpport);
     c->net.udp_port = option_number(o, OPTION_udpport);
     c->net.gateway = s->gateway;
+    c->utcp.dscp = s->dscp;
+    c->utcp.ecn = s->ecn;
     c->mqtt.username = s->username;
     c->mqtt.password = s->password;
     c->mqtt.asks_auth = s->password_file != NULL;

@@ -33,6 +33,10 @@ struct settings {
     char *password_file, *acl_file;   /* Absolute names, or NULL. */
     enum mqtt_anonymous anonymous;
 
+    /* TCP. */
+    uint8_t dscp;
+    bool ecn;
+
     /* Attachment. */
     bool openflow;                    /* Else pcap. */
     char **pcap_ifs;

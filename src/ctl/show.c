@@ -43,13 +43,11 @@ put_vlan(struct grid *g, uint16_t vlan)
     }
 }
 
-_Static_assert(sizeof(struct net_path) <= UTCP_PATH_SIZE, "a path is copied out of a connection");
-
 static struct grid *
 show_connections(struct ctl_view *v)
 {
     struct grid *g = grid_create("client,service,state,port,vlan,mss,window,queued,unacked,cwnd,"
-                                 "srtt,rto,retransmitted,held,idle");
+                                 "srtt,rto,retransmitted,held,idle,r1,dscp,ecn");
     struct utcp_info info;
     usec_t now = v->now(v->aux);
     uint32_t pos = 0;
@@ -57,7 +55,7 @@ show_connections(struct ctl_view *v)
     while (utcp_walk(proxy_utcp(v->proxy), &pos, &info)) {
         struct net_path path;
 
-        memcpy(&path, info.path.opaque, sizeof path);
+        proxy_path(&info.path, &path);
         put_endpoint(g, &info.tuple.remote, info.tuple.remote_port);
         put_endpoint(g, &info.tuple.local, info.tuple.local_port);
         grid_text(g, "%s", utcp_state_name(info.state));
@@ -73,6 +71,9 @@ show_connections(struct ctl_view *v)
         grid_int(g, info.rexmits);
         grid_int(g, info.rcv_buffered);
         grid_seconds(g, now - info.last_received_at);
+        grid_bool(g, info.r1);
+        grid_int(g, info.dscp);
+        grid_bool(g, info.ecn);
     }
     return g;
 }

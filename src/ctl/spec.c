@@ -12,10 +12,36 @@
 #include "ovs-config.h"
 #include "util.h"
 
+#include "utcp/utcp.h"
+
 bool
 spec_is_digits(const char *s)
 {
     return s[0] && !s[strspn(s, "0123456789")];
+}
+
+char *
+spec_parse_dscp(const char *text, uint8_t *dscp)
+{
+    if (!strcmp(text, "mirror")) {
+        *dscp = UTCP_DSCP_MIRROR;
+    } else if (!spec_is_digits(text) || strlen(text) > 3 || atoi(text) > UTCP_DSCP_MAX) {
+        return xasprintf("\"%s\" is not a Diffserv codepoint (0 to %d) nor \"mirror\"", text,
+                         UTCP_DSCP_MAX);
+    } else {
+        *dscp = (uint8_t) atoi(text);
+    }
+    return NULL;
+}
+
+char *
+spec_parse_bool(const char *option, const char *text, bool *value)
+{
+    *value = !strcmp(text, "true");
+    if (!*value && strcmp(text, "false")) {
+        return xasprintf("--%s: \"%s\" is neither true nor false", option, text);
+    }
+    return NULL;
 }
 
 char *

@@ -17,6 +17,9 @@ char *spec_parse_address(const char *, struct net_service *);       /* "A[/MAC]"
 char *spec_parse_take(const char *, struct net_service *);          /* "A|PREFIX|ANY": taken. */
 char *spec_parse_peer(const char *, uint16_t default_port, struct peer_spec *);
 
+char *spec_parse_dscp(const char *, uint8_t *);             /* "DSCP|mirror": as utcp_config. */
+char *spec_parse_bool(const char *option, const char *, bool *);    /* "true|false". */
+
 bool spec_parse_port(const char *, uint16_t *);
 /* "IP", "IP:PORT", "[IPv6]", "[IPv6]:PORT"; destroys 'text', keeps the port when there is none. */
 bool spec_parse_endpoint(char *text, struct peer_spec *);

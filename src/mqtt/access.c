@@ -164,6 +164,12 @@ mqtt_set_acl(struct mqtt_broker *b, struct mqtt_acl *acl)
     }
 }
 
+void
+mqtt_set_output_bytes(struct mqtt_broker *b, uint64_t n)
+{
+    b->output_bytes = n;
+}
+
 bool
 mqtt_is_full(const struct mqtt_broker *b)
 {
@@ -173,5 +179,5 @@ mqtt_is_full(const struct mqtt_broker *b)
         return false;
     }
     mqtt_memory(b, &memory);
-    return memory.bytes >= b->config.memory_limit;
+    return memory.bytes + b->output_bytes >= b->config.memory_limit;
 }

@@ -47,7 +47,8 @@ struct mqtt_config {
     bool allow_duplicates;            /* To clients of 3.1.1: a copy for each subscription. */
     bool asks_auth;                   /* MQTT_EV_AUTH for every CONNECT with a user name. */
     enum mqtt_anonymous anonymous;    /* CONNECTs without a user name. */
-    uint64_t memory_limit;            /* Of all that mqtt_memory() counts; 0: none. */
+    uint64_t memory_limit;            /* Of all that mqtt_memory() counts, and of output that
+                                       * was taken; 0: none. */
     usec_t sys_interval_us;           /* Of the $SYS tree; 0: there is none. */
     const char *version;              /* What $SYS/broker/version says.  Copied; NULL: nothing. */
     bool is_persistent;               /* Makes batches; the caller stores them. */
@@ -255,6 +256,9 @@ struct mqtt_excess {
     uint64_t retained_bytes;
 };
 bool mqtt_is_over_limits(const struct mqtt_broker *, struct mqtt_excess *);
+/* Says how many bytes of output were taken and are still held by the caller: they count against
+ * memory_limit. */
+void mqtt_set_output_bytes(struct mqtt_broker *, uint64_t);
 const struct mqtt_stats *mqtt_stats(const struct mqtt_broker *);
 
 #endif

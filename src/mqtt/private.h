@@ -312,6 +312,7 @@ struct mqtt_broker {
     uint64_t heap_bytes;              /* Of names, filters, flows. */
     uint64_t message_bytes;           /* Of all messages, wherever they are. */
     uint64_t framer_bytes;            /* Of incomplete control packets. */
+    uint64_t output_bytes;            /* See mqtt_set_output_bytes(). */
     uint32_t n_connected;             /* Sessions that have a connection. */
     uint32_t n_shared;                /* Shared subscriptions among n_subscriptions. */
     struct mqtt_acl *acl;             /* NULL: everything is allowed. */

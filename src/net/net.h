@@ -10,6 +10,8 @@
 #ifndef MP_NET_NET_H
 #define MP_NET_NET_H 1
 
+#include <stddef.h>
+
 #include "base/addr.h"
 #include "base/clock.h"
 #include "base/mbuf.h"
@@ -31,6 +33,7 @@ struct net_config {
     uint16_t tcp_port, udp_port;
     struct ip_addr gateway;           /* Any-address: none.  For peers that no probe finds. */
     uint16_t mtu;
+    uint8_t udp_dscp;                 /* Of datagrams, 0..63. */
     uint32_t max_reassembly_bytes;    /* True memory of all incomplete datagrams. */
     uint32_t max_reassembly;          /* Datagrams. */
     uint32_t max_neighbours;
@@ -48,15 +51,15 @@ struct mac_addr net_derive_mac(const struct ip_addr *);
  * address that belongs to the probe MAC, wire_nd_link_local(&probe_mac): the advertisements come to
  * that address and that MAC, which is what a flow for them has to match. */
 
-/* The way back to a client, learnt from its frames: at most UTCP_PATH_SIZE bytes. */
+/* The way back to a client, learnt from its frames: UTCP_PATH_SIZE bytes, the rest is padding. */
 struct net_path {
     struct mac_addr client, service;  /* 'service': the very MAC that the client called. */
     uint32_t port;
     uint16_t tci[WIRE_MAX_TAGS];
     uint8_t n_tags;
     uint8_t flags;                    /* Bit i: tag i is 802.1ad. */
-    uint8_t reserved[2];
 };
+#define NET_PATH_SIZE (offsetof(struct net_path, flags) + 1)
 
 #define NET_STATS(X)                                                            \
     WIRE_ERRORS(X)                                                              \

@@ -78,6 +78,7 @@ make_datagram(struct net *net, const struct net_dgram *d, struct mbuf *payload)
     if (out) {
         out->proto = IP_PROTO_UDP;
         out->ttl = NET_TTL;
+        out->tos = (uint8_t) (net->config.udp_dscp << 2);
         out->local = d->local;
         out->remote = d->remote;
         out->local_port = d->local_port;

@@ -36,6 +36,7 @@ struct net_reasm_entry {
     uint32_t have, total;             /* Bytes; 'total' UINT32_MAX until the last one came. */
     size_t bytes;
     uint8_t proto;                    /* As the first fragment says. */
+    bool is_marked;                   /* One of them met congestion. */
     bool dead;                        /* Overlapped: what still comes is swallowed (RFC 5722). */
 };
 
@@ -235,6 +236,7 @@ add_piece(struct net_reasm *r, struct net_reasm_entry *e, const struct wire_ip *
     if (!ip->frag_off) {
         e->proto = ip->proto;
     }
+    e->is_marked |= (ip->tos & IP_ECN_CE) == IP_ECN_CE;
 }
 
 bool
@@ -284,6 +286,7 @@ net_reasm_input(struct net_reasm *r, struct wire_frame *f, usec_t now, struct ne
     }
     *whole = (struct slice) { .p = buf, .n = e->total };
     f->ip.proto = e->proto;
+    f->ip.tos |= e->is_marked ? IP_ECN_CE : 0;              /* RFC 3168 5.3. */
     stats->reassembled++;
     remove_entry(r, e);
     return true;

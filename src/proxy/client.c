@@ -98,7 +98,7 @@ tcp_open(struct proxy *p, utcp_id conn, usec_t now)
     if (!utcp_info(p->utcp, conn, &info)) {
         return;
     }
-    memcpy(&path, info.path.opaque, sizeof path);
+    proxy_path(&info.path, &path);
     struct mqtt_origin origin = {
         .addr = info.tuple.remote,
         .tcp_port = info.tuple.remote_port,
@@ -117,6 +117,20 @@ tcp_open(struct proxy *p, utcp_id conn, usec_t now)
     }
     p->stats.clients_refused++;
     utcp_abort(p->utcp, conn);
+}
+
+/* TCP goes on until R2; an operator who looks for a lost client wants to know. */
+static void
+say_r1(struct proxy *p, utcp_id conn)
+{
+    struct utcp_info info;
+    char addr[ADDR_STRLEN];
+
+    if (utcp_info(p->utcp, conn, &info)) {
+        notice_put(p, PROXY_NOTICE_DEBUG, "client %s, port %u: nothing acknowledged (%u octets) "
+                   "until R1", addr_format(&info.tuple.remote, addr), info.tuple.remote_port,
+                   info.snd_unacked);
+    }
 }
 
 static void
@@ -156,6 +170,9 @@ tcp_event(struct proxy *p, const struct utcp_event *ev, usec_t now)
     case UTCP_EV_CLOSED:
         end_mqtt(p, &c, now);
         p->n_clients--;
+        break;
+    case UTCP_EV_R1:
+        say_r1(p, ev->conn);
         break;
     case UTCP_EV_OPEN:
         break;

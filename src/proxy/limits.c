@@ -22,6 +22,8 @@ struct limit {
 #define DEBUG PROXY_NOTICE_DEBUG
 static const struct limit limits[PROXY_N_LIMITS] = {
     { OF_TCP, offsetof(struct utcp_stats, table_full), WARN, "SYNs refused", "--max-connections" },
+    { OF_TCP, offsetof(struct utcp_stats, memory_limited), WARN,
+      "times that output or late segments waited for memory", "--tcp-memory" },
     { COUNTER(limit_connections), WARN, "connections refused", "--max-connections" },
     { COUNTER(limit_sessions), WARN, "CONNECTs refused", "--max-sessions" },
     { COUNTER(limit_subscriptions), WARN, "topic filters refused",

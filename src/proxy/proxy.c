@@ -14,7 +14,7 @@ STATS_DEFINE(proxy, PROXY_STATS)
 #define SYS_INTERVAL_US (10 * CLOCK_SEC)
 
 /* TCP hands its caller's path back unread. */
-_Static_assert(sizeof(struct net_path) <= UTCP_PATH_SIZE, "net_path must fit into utcp_path");
+_Static_assert(NET_PATH_SIZE <= UTCP_PATH_SIZE, "net_path must fit into utcp_path");
 
 void
 proxy_config_default(struct proxy_config *config)
@@ -94,6 +94,13 @@ proxy_destroy(struct proxy *p)
     mem_free(p);
 }
 
+void
+proxy_path(const struct utcp_path *from, struct net_path *path)
+{
+    memset(path, 0, sizeof *path);
+    memcpy(path, from->opaque, NET_PATH_SIZE);
+}
+
 static void
 rx_tcp(struct proxy *p, const struct net_rx *rx, usec_t now)
 {
@@ -102,9 +109,9 @@ rx_tcp(struct proxy *p, const struct net_rx *rx, usec_t now)
         .local = f->ip.dst, .remote = f->ip.src,
         .local_port = f->tcp.dst_port, .remote_port = f->tcp.src_port,
     };
-    struct utcp_path path = { { 0 } };
+    struct utcp_path path = { .tos = f->ip.tos };
 
-    memcpy(path.opaque, &rx->path, sizeof rx->path);
+    memcpy(path.opaque, &rx->path, NET_PATH_SIZE);
     utcp_input(p->utcp, &tuple, &f->tcp, &path, now);
 }
 
@@ -180,6 +187,16 @@ proxy_rx_datagram(struct proxy *p, const struct ip_addr *src, uint16_t src_port,
     client_drain(p, now);
 }
 
+/* What TCP holds of the broker's output belongs to the broker's memory. */
+static uint64_t
+output_bytes(const struct proxy *p)
+{
+    struct utcp_memory memory;
+
+    utcp_memory(p->utcp, &memory);
+    return memory.queued;
+}
+
 void
 proxy_run(struct proxy *p, usec_t now)
 {
@@ -189,6 +206,7 @@ proxy_run(struct proxy *p, usec_t now)
     if (now >= utcp_deadline(p->utcp)) {
         utcp_run(p->utcp, now);
     }
+    mqtt_set_output_bytes(p->mqtt, output_bytes(p));
     if (now >= mqtt_deadline(p->mqtt)) {
         mqtt_run(p->mqtt, now);
     }
@@ -229,7 +247,7 @@ proxy_next_frame(struct proxy *p, usec_t now, struct net_tx *tx)
         .local = seg.tuple.local, .remote = seg.tuple.remote, .tos = seg.tos, .ttl = seg.ttl,
     };
 
-    memcpy(&path, seg.path.opaque, sizeof path);
+    proxy_path(&seg.path, &path);
     net_tcp_frame(p->net, &path, &l4, &seg.tcp, payload, seg.tcp.payload.n, tx);
     return true;
 }

@@ -70,6 +70,9 @@ enum proxy_notice {
 };
 enum proxy_notice proxy_next_notice(struct proxy *, char *buf, size_t size);
 
+/* The way back to a client, as TCP keeps it. */
+void proxy_path(const struct utcp_path *, struct net_path *);
+
 /* The parts, for show commands, counters and flows.  Borrowed. */
 struct net *proxy_net(struct proxy *);
 struct utcp *proxy_utcp(struct proxy *);

@@ -21,6 +21,7 @@ struct news {
     bool rexmit_acked;                /* Some of 'acked' had been sent more than once. */
     bool window_changed;
     bool dsack;
+    bool ecn_echo;
 };
 
 /* RFC 9293 3.10.7.4: SND.WL1 and SND.WL2 keep old segments from changing the window.  One that
@@ -165,7 +166,11 @@ take_cumulative(struct utcp *u, struct utcp_conn *c, const struct wire_tcp *seg,
     u->queued -= data;
     c->snd_una = seg->ack;
     c->backoff = 0;
+    c->flags &= ~CONN_R1;
     e->r2_running = false;
+    /* They follow, or after 2 GB without a loss they would seem to lie ahead. */
+    e->recover = seq_max(e->recover, c->snd_una - 1);
+    e->ecn_recover = seq_max(e->ecn_recover, c->snd_una - 1);
     if (c->snd_una == c->snd_nxt) {
         c->flags &= ~CONN_PROBE_OUT;
     }
@@ -225,7 +230,7 @@ end_tail_probe(struct utcp_conn *c, struct utcp_ext *e, const struct news *news)
     }
     e->tlp_out = false;
     if (e->tlp_is_retrans && !news->dsack && news->acked
-        && !(c->flags & (CONN_RECOVERY | CONN_LOSS))) {
+        && !(c->flags & (CONN_RECOVERY | CONN_LOSS)) && !utcp_ecn_has_reduced(c, e)) {
         utcp_cc_loss(c, c->cwnd);
         c->cwnd = c->ssthresh;
     }
@@ -246,7 +251,7 @@ update_cwnd(struct utcp_conn *c, struct utcp_ext *e, const struct news *news)
     }
     if (c->flags & CONN_RECOVERY) {
         utcp_rexmit_prr(c, e, news->delivered);
-    } else if (news->acked && !was_recovery) {
+    } else if (news->acked && !was_recovery && !news->ecn_echo) {
         utcp_cc_acked(c, news->acked);
     }
 }
@@ -262,6 +267,19 @@ note_writable(struct utcp *u, struct utcp_conn *c, const struct utcp_ext *e)
     }
 }
 
+/* Waiting for what may only be reordered must not make the retransmission timer run out later: it
+ * counts from when the first segment was sent. */
+static void
+make_up_for_wait(struct utcp *u, struct utcp_conn *c)
+{
+    const struct utcp_sent *head = utcp_sent_at(u, utcp_ext(u, c)->sent_head);
+    usec_t elapsed = u->now_us - head->sent_us;
+
+    if (c->timer == TIMER_RTO && !(head->flags & SENT_LOST)) {
+        utcp_timer_set(u, c, TIMER_RTO, MP_MAX(utcp_rto(u, c) - elapsed, CLOCK_MSEC));
+    }
+}
+
 /* RFC 6298 5.2, 5.3. */
 static void
 rearm(struct utcp *u, struct utcp_conn *c, const struct news *news, uint32_t wait_us)
@@ -274,9 +292,28 @@ rearm(struct utcp *u, struct utcp_conn *c, const struct news *news, uint32_t wai
         utcp_timer_set(u, c, TIMER_REO, wait_us);
     } else if (news->acked || c->timer == TIMER_REO || (c->timer == TIMER_TLP && news->delivered)
                || (c->timer == TIMER_NONE && !(c->flags & CONN_TLP_DUE))) {
+        bool has_waited = c->timer == TIMER_REO && !news->acked;
+
         c->flags &= ~CONN_TLP_DUE;
         c->timer = TIMER_NONE;
         utcp_snd_arm(u, c);
+        if (has_waited) {
+            make_up_for_wait(u, c);
+        }
+    }
+}
+
+/* The window has opened.  If by too little for SWS avoidance, its timer goes on: a peer that opens
+ * and closes by little, again and again, must not put it off for ever. */
+static void
+hasten_persist(struct utcp *u, struct utcp_conn *c)
+{
+    usec_t rto;
+
+    c->backoff = 0;
+    rto = utcp_rto(u, c);
+    if (utcp_ms_left(u, c->due_ms) > rto / CLOCK_MSEC + 2) {    /* More than rounding makes. */
+        utcp_timer_set(u, c, TIMER_PERSIST, rto);
     }
 }
 
@@ -321,6 +358,8 @@ utcp_ack_input(struct utcp *u, struct utcp_conn *c, const struct wire_tcp *seg)
         return;
     }
     if (e->n_sent) {
+        uint32_t flight = c->snd_nxt - c->snd_una;
+
         if (c->flags & CONN_SACK) {
             take_sack(u, c, seg, &news);
         }
@@ -330,11 +369,14 @@ utcp_ack_input(struct utcp *u, struct utcp_conn *c, const struct wire_tcp *seg)
         } else if (!(c->flags & CONN_SACK) && is_duplicate(c, seg, &news)) {
             count_dupack(u, e, &news);
         }
+        if (c->flags & CONN_ECN && seg->flags & TCP_ECE) {
+            utcp_ecn_echoed(u, c, flight);
+            news.ecn_echo = true;     /* So cwnd does not grow. */
+        }
         detect(u, c, e, &news);
         note_writable(u, c, e);
     } else if (news.window_changed && c->timer == TIMER_PERSIST && c->snd_wnd) {
-        c->backoff = 0;
-        utcp_timer_stop(u, c);
+        hasten_persist(u, c);
     }
     if (e->n_lost || e->sndq.size > c->snd_nxt - c->snd_una || c->flags & CONN_FIN_QUEUED) {
         utcp_ready(u, c);

@@ -56,6 +56,19 @@ utcp_credit(struct utcp *u, utcp_id id, uint32_t n)
     }
 }
 
+/* Of a connection that has 'queued' octets in its send queue. */
+static uint32_t
+room_of(struct utcp *u, uint64_t queued)
+{
+    uint64_t max = MP_MIN((uint64_t) u->cfg.snd_buf_max, utcp_share(u));
+
+    if (queued < max) {
+        return (uint32_t) (max - queued);
+    }
+    u->stats.memory_limited += max < u->cfg.snd_buf_max;
+    return 0;
+}
+
 static struct utcp_ext *
 send_queue(struct utcp *u, struct utcp_conn *c, size_t n)
 {
@@ -66,7 +79,7 @@ send_queue(struct utcp *u, struct utcp_conn *c, size_t n)
     struct utcp_ext *e = utcp_ext_need(u, c);
 
     u->queued += n;
-    if (e->sndq.size + n >= u->cfg.snd_buf_max) {       /* There is no room any more. */
+    if (!room_of(u, e->sndq.size + n)) {
         c->flags |= CONN_FULL;
     }
     utcp_ready(u, c);
@@ -94,17 +107,20 @@ utcp_send_mbuf(struct utcp *u, utcp_id id, struct mbuf *m, uint32_t off, uint32_
 }
 
 uint32_t
-utcp_send_room(const struct utcp *u, utcp_id id)
+utcp_send_room(struct utcp *u, utcp_id id)
 {
-    const struct utcp_conn *c = live(u, id);
+    struct utcp_conn *c = live(u, id);
 
     if (!c || c->flags & CONN_FIN_QUEUED) {
         return 0;
     }
 
-    uint32_t queued = utcp_snd_queued(u, c);
+    uint32_t room = room_of(u, utcp_snd_queued(u, c));
 
-    return queued < u->cfg.snd_buf_max ? u->cfg.snd_buf_max - queued : 0;
+    if (!room) {
+        c->flags |= CONN_FULL;        /* There may have been room when it was last asked. */
+    }
+    return room;
 }
 
 /* RFC 9293 3.10.4. */
@@ -169,6 +185,9 @@ conn_info(const struct utcp *u, const struct utcp_conn *c, struct utcp_info *inf
         .last_received_at = instant_of(u, c->last_rcvd_ms),
         .rexmits = c->rexmits,
         .rcv_buffered = e ? e->ooo_bytes : 0,
+        .dscp = utcp_conn_ds(u, c) >> 2,
+        .ecn = c->flags & CONN_ECN,
+        .r1 = c->flags & CONN_R1,
         .user = c->user,
     };
     if (!(c->flags & CONN_DEAD)) {
@@ -206,6 +225,8 @@ utcp_walk(const struct utcp *u, uint32_t *pos, struct utcp_info *info)
                 .path = h->path,
                 .state = UTCP_SYN_RECEIVED,
                 .mss = h->mss,
+                .dscp = utcp_ds(u, &h->path) >> 2,
+                .ecn = h->opts & HALF_ECN,
                 .last_received_at = u->now,
             };
             return true;
@@ -228,6 +249,7 @@ utcp_memory(const struct utcp *u, struct utcp_memory *m)
         .n_half_open = u->halves.n,
         .n_time_wait = u->tws.n,
         .queued = u->queued,
+        .out_of_order = u->ooo_memory,
         .bytes = sizeof *u + slab_bytes(&u->conns) + slab_bytes(&u->exts) + slab_bytes(&u->sents)
                  + slab_bytes(&u->pieces) + slab_bytes(&u->halves) + slab_bytes(&u->tws)
                  + slab_bytes(&u->v6s) + utcp_table_bytes(&u->table)

@@ -12,6 +12,7 @@ src_utcp_libutcp_a_SOURCES = \
 	src/utcp/cc_reno.c \
 	src/utcp/conn.h \
 	src/utcp/cookie.c \
+	src/utcp/ds.c \
 	src/utcp/endpoint.c \
 	src/utcp/icmp.c \
 	src/utcp/input.c \

@@ -1,7 +1,7 @@
 /* Copyright 2026 The ovs-mqtt-proxy authors.
  * SPDX-License-Identifier: Apache-2.0 */
-/* Congestion control behind five functions; cc_reno.c is the one that there is.  They set cwnd and
- * ssthresh and nothing else.  Called by snd.c, ack.c and rexmit.c. */
+/* Congestion control behind five functions; cc_reno.c is the one that there is.  They set cwnd,
+ * ssthresh and CONN_CWR, and nothing else.  Called by snd.c, ack.c and rexmit.c. */
 #ifndef MP_UTCP_CC_H
 #define MP_UTCP_CC_H 1
 

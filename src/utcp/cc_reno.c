@@ -38,6 +38,9 @@ void
 utcp_cc_loss(struct utcp_conn *c, uint32_t flight)
 {
     c->ssthresh = MP_MAX(flight / 2, 2u * c->mss);          /* RFC 5681 (4). */
+    if (c->flags & CONN_ECN) {
+        c->flags |= CONN_CWR;         /* RFC 3168 6.1.2: whatever the reason, the peer is told. */
+    }
 }
 
 void

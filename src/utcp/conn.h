@@ -57,6 +57,11 @@ enum utcp_conn_flag {
     CONN_BUSY        = 1u << 20,      /* Lately used up its window: counted in n_busy. */
     CONN_COOKIE      = 1u << 21,      /* Opened by a SYN cookie. */
     CONN_SMALL       = 1u << 22,      /* Sends small segments: its window is to be one segment. */
+    CONN_ECN         = 1u << 23,      /* ECN negotiated. */
+    CONN_ECE         = 1u << 24,      /* A mark came: every segment says so until a CWR comes. */
+    CONN_CWR         = 1u << 25,      /* cwnd was reduced: the next new data says so. */
+    CONN_DSCP        = 1u << 26,      /* Has a DSCP of its own, in path.tos. */
+    CONN_R1          = 1u << 27,      /* R1 is reached. */
 };
 #define CONN_STEERED (CONN_GROWN | CONN_BUSY | CONN_SMALL)  /* Until idle: see rcvwnd.c. */
 
@@ -160,6 +165,7 @@ struct utcp_ext {
     uint32_t n_lost, n_sacked;        /* Segments so flagged. */
     uint32_t pipe;                    /* Octets in flight, neither SACKed nor lost. */
     uint32_t recover;                 /* RFC 6582, RFC 6675: RecoveryPoint. */
+    uint32_t ecn_recover;             /* No ECE counts that acknowledges no more than this. */
     uint32_t dupacks;
     uint32_t r2_since_ms;             /* Oldest octet has been retransmitted since (R2). */
     uint32_t recover_fs, prr_delivered, prr_out;            /* RFC 6937. */
@@ -181,6 +187,7 @@ _Static_assert(sizeof(struct utcp_ext) <= 256, "5 % active of 1 M: 12.8 MB");
 #define HALF_TS     0x80
 #define HALF_SACK   0x40
 #define HALF_WSCALE 0x20              /* The low bits are the peer's shift count. */
+#define HALF_ECN    0x10
 struct utcp_half {
     struct utcp_ends ends;
     struct wheel_node wheel;
@@ -201,6 +208,7 @@ struct utcp_tw {
     uint32_t snd_nxt, rcv_nxt, ts_recent;
     struct utcp_path path;
     bool has_ts;
+    bool has_dscp;                    /* As CONN_DSCP. */
     uint8_t acks_n, acks_s;           /* As challenge_n and challenge_s of a connection. */
 };
 _Static_assert(sizeof(struct utcp_tw) <= 64, "TIME-WAIT: 64 bytes");
@@ -234,6 +242,7 @@ struct utcp {
     uint32_t *dead;                   /* Connections to be freed. */
     size_t dead_size, n_dead;
     uint64_t queued;                  /* Octets in all send queues. */
+    uint64_t ooo_memory;              /* Of all that came out of order. */
     uint64_t promised;                /* Charged to rcv_budget by all grown connections. */
     uint32_t n_grown, n_busy;
     uint32_t n_live;                  /* Connections not dead. */
@@ -259,6 +268,7 @@ struct utcp_conn *utcp_conn_get(const struct utcp *, utcp_id);
 struct utcp_ext *utcp_ext(const struct utcp *, const struct utcp_conn *);       /* Or NULL. */
 struct utcp_ext *utcp_ext_need(struct utcp *, struct utcp_conn *);
 void utcp_ext_release(struct utcp *, struct utcp_conn *);   /* Frees it if it holds nothing. */
+uint64_t utcp_share(const struct utcp *);                   /* See utcp_config.memory_max. */
 /* A keyed function of a tuple, another for each purpose. */
 enum utcp_hash_purpose { UTCP_HASH_TABLE, UTCP_HASH_ISN, UTCP_HASH_TS, UTCP_HASH_COOKIE };
 uint32_t utcp_hash32(const struct utcp *, const struct utcp_tuple *, enum utcp_hash_purpose);
@@ -371,6 +381,17 @@ void utcp_rexmit_timeout(struct utcp *, struct utcp_conn *);
 void utcp_rexmit_enter(struct utcp *, struct utcp_conn *, struct utcp_ext *);
 void utcp_rexmit_prr(struct utcp_conn *, struct utcp_ext *, uint32_t delivered);
 void utcp_rexmit_mss(struct utcp *, struct utcp_conn *, uint16_t mss);
+
+/* ds.c: the second octet of the IP header.  utcp_ecn_*(): of a connection with CONN_ECN. */
+uint8_t utcp_ds(const struct utcp *, const struct utcp_path *);             /* No connection. */
+uint8_t utcp_conn_ds(const struct utcp *, const struct utcp_conn *);
+void utcp_conn_take_path(struct utcp_conn *, const struct utcp_path *);
+bool utcp_ecn_is_asked(const struct utcp *, const struct wire_tcp *syn);
+void utcp_ecn_arrived(struct utcp *, struct utcp_conn *, const struct wire_tcp *,
+                      const struct utcp_path *);
+void utcp_ecn_echoed(struct utcp *, struct utcp_conn *, uint32_t flight);
+bool utcp_ecn_has_reduced(const struct utcp_conn *, const struct utcp_ext *);
+void utcp_ecn_new_data(struct utcp_conn *, struct utcp_ext *, struct utcp_segment *, uint32_t seq);
 
 /* timers.c */
 void utcp_timer_set(struct utcp *, struct utcp_conn *, enum utcp_timer, usec_t in_us);

@@ -4,10 +4,10 @@
  * number is all the state there is.
  *
  *     ISS    | period 5 bits | MSS index 3 bits | keyed hash of tuple, IRS, period, index 24 bits |
- *     TSval  | clock 26 bits | SACK 1 bit | window scale given 1 bit | shift 4 bits |
+ *     TSval  | clock 26 bits | SACK 1 bit | ECN 1 bit | shift 4 bits, 15: no window scaling |
  *
- * The options come back in TSecr; a client without timestamps gets neither SACK nor window scaling.
- * TSecr is not authenticated: a client can only misstate its own options.  Stateless. */
+ * The options come back in TSecr; a client without timestamps gets neither SACK, window scaling
+ * nor ECN.  TSecr is not authenticated: a client can only misstate its own options.  Stateless. */
 #include "utcp/conn.h"
 
 #define PERIOD_MS 64000u
@@ -16,7 +16,8 @@
 #define MAC_MASK 0xffffffu
 #define TS_BITS 6
 #define TS_SACK 0x20
-#define TS_WSCALE 0x10
+#define TS_ECN 0x10
+#define TS_NO_WSCALE 0xf              /* No shift is larger than 14. */
 
 static const uint16_t mss_table[8] = { 216, 536, 1220, 1300, 1360, 1400, 1440, 1460 };
 
@@ -55,8 +56,8 @@ uint32_t
 utcp_cookie_ts(const struct utcp *u, const struct utcp_tuple *t, uint8_t opts)
 {
     uint32_t clock = u->now_ms + utcp_hash32(u, t, UTCP_HASH_TS);
-    uint32_t low = (opts & HALF_SACK ? TS_SACK : 0u)
-                   | (opts & HALF_WSCALE ? TS_WSCALE | (opts & 0xfu) : 0u);
+    uint32_t low = (opts & HALF_SACK ? TS_SACK : 0u) | (opts & HALF_ECN ? TS_ECN : 0u)
+                   | (opts & HALF_WSCALE ? opts & 0xfu : TS_NO_WSCALE);
     uint32_t ts = (clock & ~((1u << TS_BITS) - 1)) | low;
 
     return seq_gt(ts, clock) ? ts - (1u << TS_BITS) : ts;
@@ -96,7 +97,8 @@ utcp_cookie_check(const struct utcp *u, const struct utcp_tuple *t, const struct
         info->opts = HALF_TS;
         info->ts_recent = seg->opts.ts_val;
         info->opts |= seg->opts.ts_ecr & TS_SACK ? HALF_SACK : 0;
-        if (seg->opts.ts_ecr & TS_WSCALE) {
+        info->opts |= u->cfg.ecn && seg->opts.ts_ecr & TS_ECN ? HALF_ECN : 0;
+        if ((seg->opts.ts_ecr & 0xf) != TS_NO_WSCALE) {
             info->opts |= HALF_WSCALE | (seg->opts.ts_ecr & 0xf);
         }
     }

@@ -18,6 +18,7 @@
 STATS_DEFINE(utcp, UTCP_STATS)
 
 #define TICK_US CLOCK_MSEC
+#define SHARE_MIN UINT64_C(2048)      /* A full segment out of order, with its overhead. */
 
 void
 utcp_config_default(struct utcp_config *cfg)
@@ -27,11 +28,14 @@ utcp_config_default(struct utcp_config *cfg)
         .max_half_open = 4096,
         .mtu = 1500,
         .ttl = 64,
+        .ecn = true,
         .rcv_wnd_max = UINT16_MAX << 3,
         .rcv_wnd_initial = 2 * 1460,
         .rcv_budget = 96 * 1024,      /* A switch's packet socket holds 92 full frames. */
         .snd_buf_max = 256 * 1024,
+        .memory_max = 256 * 1024 * 1024,
         .rto_min_us = 200 * CLOCK_MSEC,
+        .r1 = 3,
         .r2_us = 120 * CLOCK_SEC,
         .syn_r2_us = 60 * CLOCK_SEC,
         .time_wait_us = 60 * CLOCK_SEC,     /* MUST-13: 2 MSL with an MSL of 30 s, as Linux. */
@@ -397,6 +401,17 @@ utcp_conn_kill(struct utcp *u, struct utcp_conn *c, enum utcp_close_reason reaso
     utcp_event(u, c, &(struct utcp_event) { .type = UTCP_EV_CLOSED, .reason = reason });
 }
 
+/* While there is enough memory, everything; else an equal part of it, so that one who hoards is
+ * stopped and one who does not goes on. */
+uint64_t
+utcp_share(const struct utcp *u)
+{
+    if (u->queued + u->ooo_memory <= u->cfg.memory_max) {
+        return UINT64_MAX;
+    }
+    return MP_MAX(u->cfg.memory_max / MP_MAX(u->n_live, 1), SHARE_MIN);
+}
+
 struct utcp_ext *
 utcp_ext(const struct utcp *u, const struct utcp_conn *c)
 {
@@ -414,6 +429,7 @@ utcp_ext_need(struct utcp *u, struct utcp_conn *c)
 
         e->rack_fack = c->snd_una;
         e->recover = c->snd_una - 1;
+        e->ecn_recover = c->snd_una - 1;
     }
     return slab_at(&u->exts, c->ext);
 }

@@ -196,7 +196,7 @@ utcp_conn_input(struct utcp *u, struct utcp_conn *c, const struct wire_tcp *seg,
         return UTCP_DROP_bad_ack;
     }
 
-    c->path = *path;
+    utcp_conn_take_path(c, path);
     c->last_rcvd_ms = u->now_ms;
     if (c->timer == TIMER_NONE) {
         c->backoff = 0;               /* An answer to keep-alive probes. */
@@ -213,6 +213,9 @@ utcp_conn_input(struct utcp *u, struct utcp_conn *c, const struct wire_tcp *seg,
     /* Step 6: urgent data is taken in line, whatever the pointer says (MUST-30, MUST-31). */
     if (!may_receive_text(c) || (!seg->payload.n && !(seg->flags & TCP_FIN))) {
         return UTCP_ACCEPTED;
+    }
+    if (seg->payload.n && c->flags & CONN_ECN) {
+        utcp_ecn_arrived(u, c, seg, path);
     }
 
     if (c->flags & CONN_TS) {

@@ -64,6 +64,9 @@ read_syn(const struct utcp *u, const struct utcp_tuple *t, const struct wire_tcp
     if (o->has_wscale) {
         info.opts |= (uint8_t) (HALF_WSCALE | MP_MIN(o->wscale, WSCALE_MAX));
     }
+    if (utcp_ecn_is_asked(u, seg)) {
+        info.opts |= HALF_ECN;
+    }
     return info;
 }
 
@@ -76,7 +79,7 @@ send_syn_ack(struct utcp *u, const struct utcp_tuple *t, const struct utcp_path 
     if (!s) {
         return;
     }
-    s->tcp.flags = TCP_SYN | TCP_ACK;
+    s->tcp.flags = info->opts & HALF_ECN ? TCP_SYN | TCP_ACK | TCP_ECE : TCP_SYN | TCP_ACK;
     s->tcp.seq = info->iss;
     s->tcp.ack = info->irs + 1;
     /* RFC 7323 2.2: the window of a SYN is never scaled. */
@@ -200,7 +203,8 @@ establish(struct utcp *u, const struct utcp_tuple *t, const struct utcp_ends *en
         return NULL;
     }
     c->state = UTCP_ESTABLISHED;
-    c->flags = (info->opts & HALF_TS ? CONN_TS : 0) | (info->opts & HALF_SACK ? CONN_SACK : 0);
+    c->flags = (info->opts & HALF_TS ? CONN_TS : 0) | (info->opts & HALF_SACK ? CONN_SACK : 0)
+               | (info->opts & HALF_ECN ? CONN_ECN : 0);
     if (info->opts & HALF_WSCALE) {
         c->snd_wscale = info->opts & 0xf;
         c->rcv_wscale = u->rcv_wscale;
@@ -226,6 +230,7 @@ static void
 opened(struct utcp *u, struct utcp_conn *c)
 {
     u->stats.opened++;
+    u->stats.ecn_opened += !!(c->flags & CONN_ECN);
     utcp_event(u, c, &(struct utcp_event) { .type = UTCP_EV_OPEN });
     utcp_timer_update(u, c);
 }
@@ -284,6 +289,9 @@ utcp_half_input(struct utcp *u, const struct utcp_key *key, uint32_t idx,
      * of ours is out without an ACK. */
     if ((seg->flags & (TCP_SYN | TCP_ACK | TCP_RST)) == TCP_SYN && seg->seq == h->irs) {
         h->path = *path;
+        if (!utcp_ecn_is_asked(u, seg)) {
+            h->opts &= (uint8_t) ~HALF_ECN;     /* RFC 3168 6.1.1: then nobody may use it. */
+        }
         send_half(u, idx);
         return UTCP_ACCEPTED;
     }

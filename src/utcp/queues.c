@@ -128,6 +128,7 @@ utcp_reply(struct utcp *u, const struct utcp_tuple *tuple, const struct utcp_pat
         .tcp.src_port = tuple->local_port,
         .tcp.dst_port = tuple->remote_port,
         .ttl = u->cfg.ttl,
+        .tos = utcp_ds(u, path),
     };
     return s;
 }
@@ -159,6 +160,7 @@ utcp_conn_rst(struct utcp *u, struct utcp_conn *c)
     struct utcp_segment *s = utcp_reply(u, &tuple, &c->path);
 
     if (s) {
+        s->tos = utcp_conn_ds(u, c);
         s->tcp.flags = TCP_RST | TCP_ACK;
         s->tcp.seq = c->snd_nxt;
         s->tcp.ack = c->rcv_nxt;

@@ -17,7 +17,8 @@
 
 #include "utcp/conn.h"
 
-#define PIECE_OVERHEAD (sizeof(struct utcp_piece) + sizeof(struct mbuf) + 16)
+#define PIECE_OVERHEAD ((uint32_t) (sizeof(struct utcp_piece) + sizeof(struct mbuf) + 16))
+#define JOINED_MAX 2048               /* Above, pieces that touch stay apart: copying costs more. */
 
 void
 utcp_rcv_ack_now(struct utcp *u, struct utcp_conn *c)
@@ -79,7 +80,8 @@ free_piece(struct utcp *u, struct utcp_ext *e, uint32_t idx)
     struct utcp_piece *p = piece_at(u, idx);
 
     e->ooo_bytes -= p->len;
-    e->ooo_memory -= (uint32_t) (p->len + PIECE_OVERHEAD);
+    e->ooo_memory -= p->len + PIECE_OVERHEAD;
+    u->ooo_memory -= p->len + PIECE_OVERHEAD;
     e->n_pieces--;
     slab_free(&u->pieces, idx);
 }
@@ -151,17 +153,77 @@ deliver_pieces(struct utcp *u, struct utcp_conn *c, struct utcp_ext *e)
     }
 }
 
-/* Puts a copy of 'data' between the pieces 'prev' (or the head) and 'next'. */
 static void
+count_octets(struct utcp *u, struct utcp_ext *e, uint32_t n)
+{
+    e->ooo_bytes += n;
+    e->ooo_memory += n;
+    u->ooo_memory += n;
+}
+
+/* Makes 'p', which 'data' touches at its end or its beginning, longer by it. */
+static void
+grow_piece(struct utcp *u, struct utcp_ext *e, struct utcp_piece *p, uint32_t seq,
+           struct slice data)
+{
+    struct mbuf *both = mbuf_create(p->len + data.n);
+    bool at_end = seq != p->seq - data.n;
+
+    memcpy(both->data + (at_end ? 0 : data.n), p->data->data, p->len);
+    memcpy(both->data + (at_end ? p->len : 0), data.p, data.n);
+    mbuf_unref(p->data);
+    p->data = both;
+    p->seq = at_end ? p->seq : seq;
+    p->len += data.n;
+    count_octets(u, e, data.n);
+}
+
+/* Joins to a piece the one behind it, which it touches. */
+static void
+absorb_next(struct utcp *u, struct utcp_ext *e, uint32_t at)
+{
+    struct utcp_piece *p = piece_at(u, at);
+    uint32_t idx = p->next;
+    struct utcp_piece *next = piece_at(u, idx);
+
+    grow_piece(u, e, p, next->seq, (struct slice) { .p = next->data->data, .n = next->len });
+    p->next = next->next;
+    e->ooo_tail = e->ooo_tail == idx ? at : e->ooo_tail;
+    mbuf_unref(next->data);
+    free_piece(u, e, idx);
+}
+
+/* Puts a copy of 'data' behind the piece 'prev' (or at the head), which what follows does not
+ * overlap.  Returns the piece that now ends with it, or 'prev' when it became the beginning of the
+ * next.  Small ones are joined, so that a peer that sends single octets, in whatever order, makes no
+ * list that is long to walk. */
+static uint32_t
 insert_piece(struct utcp *u, struct utcp_ext *e, uint32_t prev, uint32_t seq, struct slice data)
 {
+    struct utcp_piece *before = piece_at(u, prev);
+    uint32_t next = before ? before->next : e->ooo_head;
+    struct utcp_piece *after = piece_at(u, next);
+    bool touches_prev = before && before->seq + before->len == seq;
+    bool touches_next = after && after->seq == seq + data.n;
+
+    if (touches_prev && before->len + data.n <= JOINED_MAX) {
+        grow_piece(u, e, before, seq, data);
+        e->n_islands -= touches_next;
+        if (touches_next && before->len + after->len <= JOINED_MAX) {
+            absorb_next(u, e, prev);
+        }
+        return prev;
+    } else if (touches_next && after->len + data.n <= JOINED_MAX) {
+        grow_piece(u, e, after, seq, data);
+        e->n_islands -= touches_prev;
+        return prev;
+    }
+
     uint32_t idx = slab_alloc(&u->pieces);
 
     mp_assert(idx);
 
     struct utcp_piece *p = piece_at(u, idx);
-    struct utcp_piece *before = piece_at(u, prev);
-    uint32_t next = before ? before->next : e->ooo_head;
 
     p->seq = seq;
     p->len = data.n;
@@ -175,25 +237,22 @@ insert_piece(struct utcp *u, struct utcp_ext *e, uint32_t prev, uint32_t seq, st
     if (!next) {
         e->ooo_tail = idx;
     }
-    e->ooo_bytes += data.n;
-    e->ooo_memory += (uint32_t) (data.n + PIECE_OVERHEAD);
+    count_octets(u, e, data.n);
+    e->ooo_memory += PIECE_OVERHEAD;
+    u->ooo_memory += PIECE_OVERHEAD;
     e->n_pieces++;
-
-    bool touches_prev = before && before->seq + before->len == seq;
-    bool touches_next = next && piece_at(u, next)->seq == seq + data.n;
-
     e->n_islands += 1u - touches_prev;
     e->n_islands -= touches_next;
+    return idx;
 }
 
-/* Whether another 'n' bytes would be too much.  True memory counts: a peer that sends single bytes
- * pays for the structs around them. */
+/* True memory counts: a peer that sends single bytes pays for the structs around them. */
 static bool
-is_over_limit(const struct utcp *u, const struct utcp_conn *c, const struct utcp_ext *e, uint32_t n)
+is_over_limit(const struct utcp *u, const struct utcp_conn *c, const struct utcp_ext *e)
 {
-    uint32_t limit = 2 * MP_MAX(c->rcv_adv - c->rcv_nxt, c->wnd_target) + u->cfg.mtu;
+    uint64_t limit = 2 * (uint64_t) MP_MAX(c->rcv_adv - c->rcv_nxt, c->wnd_target) + u->cfg.mtu;
 
-    return e->n_islands > UTCP_MAX_ISLANDS || e->ooo_memory + n > limit;
+    return e->n_islands > UTCP_MAX_ISLANDS || e->ooo_memory > MP_MIN(limit, utcp_share(u));
 }
 
 /* Drops the last piece.  Its SACK was a promise that RFC 2018 section 8 lets us break. */
@@ -237,7 +296,7 @@ static enum utcp_verdict
 keep(struct utcp *u, struct utcp_conn *c, uint32_t seq, struct slice data)
 {
     struct utcp_ext *e = utcp_ext_need(u, c);
-    uint32_t start = seq, end = seq + data.n, n_before = e->n_pieces;
+    uint32_t start = seq, end = seq + data.n, n_before = e->ooo_bytes;
     uint32_t prev = SLAB_NONE, at = e->ooo_head;
 
     /* Mostly it goes to the end. */
@@ -261,11 +320,15 @@ keep(struct utcp *u, struct utcp_conn *c, uint32_t seq, struct slice data)
 
         uint32_t n = p ? MP_MIN(p->seq - seq, end - seq) : end - seq;
 
-        insert_piece(u, e, prev, seq, (struct slice) { .p = data.p + (seq - start), .n = n });
-        prev = prev ? piece_at(u, prev)->next : e->ooo_head;
+        prev = insert_piece(u, e, prev, seq,
+                            (struct slice) { .p = data.p + (seq - start), .n = n });
+        at = prev ? piece_at(u, prev)->next : e->ooo_head;
         seq += n;
+        if (prev) {                   /* It may have got the next piece as well. */
+            seq = seq_max(seq, piece_at(u, prev)->seq + piece_at(u, prev)->len);
+        }
     }
-    if (e->n_pieces == n_before) {
+    if (e->ooo_bytes == n_before) {
         u->stats.duplicates++;
         utcp_rcv_dsack(u, c, start, end);
         note_recent(e, start);
@@ -276,7 +339,7 @@ keep(struct utcp *u, struct utcp_conn *c, uint32_t seq, struct slice data)
 
     bool dropped = false;
 
-    while (e->n_pieces && is_over_limit(u, c, e, 0)) {
+    while (e->n_pieces && is_over_limit(u, c, e)) {
         drop_farthest(u, e);
         dropped = true;
     }

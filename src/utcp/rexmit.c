@@ -52,7 +52,9 @@ utcp_rexmit_enter(struct utcp *u, struct utcp_conn *c, struct utcp_ext *e)
 
     c->flags |= CONN_RECOVERY | CONN_FORCE;
     e->recover = c->snd_nxt;
-    utcp_cc_loss(c, flight);
+    if (!utcp_ecn_has_reduced(c, e)) {
+        utcp_cc_loss(c, flight);
+    }
     e->recover_fs = MP_MAX(flight, 1);
     e->prr_delivered = e->prr_out = 0;
     u->stats.fast_retransmits++;
@@ -77,6 +79,18 @@ utcp_rexmit_prr(struct utcp_conn *c, struct utcp_ext *e, uint32_t delivered)
         allowed = MP_MIN(limit, (uint64_t) (c->ssthresh - e->pipe));
     }
     c->cwnd = (uint32_t) MP_MIN(e->pipe + allowed, (uint64_t) UINT32_MAX);
+}
+
+/* RFC 9293 3.8.3 (a): there is no advice to give to IP, as the way back is that of the last segment;
+ * the user is told (SHLD-9). */
+static void
+note_r1(struct utcp *u, struct utcp_conn *c)
+{
+    if (c->backoff >= u->cfg.r1 && !(c->flags & CONN_R1)) {
+        c->flags |= CONN_R1;
+        u->stats.r1_reached++;
+        utcp_event(u, c, &(struct utcp_event) { .type = UTCP_EV_R1 });
+    }
 }
 
 /* R2, RFC 9293 3.8.3: true when 'c' has been given up. */
@@ -142,6 +156,7 @@ utcp_rexmit_timeout(struct utcp *u, struct utcp_conn *c)
         e->recover = c->snd_nxt;
         e->dupacks = 0;
         e->tlp_out = false;
+        note_r1(u, c);
     }
     c->flags |= CONN_FORCE;
     c->backoff = (uint8_t) MP_MIN(c->backoff + 1, 15);

@@ -13,7 +13,9 @@
 #include "utcp/cc.h"
 #include "utcp/conn.h"
 
-#define MIN_IN_FLIGHT 64              /* Segments, of any size; beyond, only full ones. */
+#define MIN_IN_FLIGHT 64              /* Segments, of any size; beyond, only full ones... */
+#define MAX_IN_FLIGHT 512             /* ...up to here: each SACK and each loss walks along them. */
+#define SMALL_MSS 1024                /* A larger send queue may have so many, full with this. */
 
 /* A segment being made. */
 struct out {
@@ -58,10 +60,11 @@ begin_segment(struct out *o, size_t size)
         .tuple = utcp_ends_tuple(u, &c->ends),
         .path = c->path,
         .ttl = u->cfg.ttl,
+        .tos = utcp_conn_ds(u, c),
         .tcp = {
             .src_port = c->ends.local_port,
             .dst_port = c->ends.remote_port,
-            .flags = TCP_ACK,
+            .flags = c->flags & CONN_ECE ? TCP_ACK | TCP_ECE : TCP_ACK,
         },
     };
     if (c->flags & CONN_TS) {         /* RFC 7323 3.2. */
@@ -189,6 +192,9 @@ fits_cwnd(const struct out *o, const struct utcp_ext *e, uint32_t n)
     if (!e->pipe) {
         return true;
     }
+    if (e->n_sent >= MP_MAX(MAX_IN_FLIGHT, o->u->cfg.snd_buf_max / SMALL_MSS)) {
+        return false;
+    }
     if (e->pipe + n > c->cwnd || (e->n_sent >= max_segments && n < o->room)) {
         c->flags |= CONN_CWND_LIMIT;
         return false;
@@ -242,6 +248,9 @@ send_new(struct out *o, struct utcp_ext *e, enum limit limit)
     utcp_sent_append(u, c, n + with_fin, with_fin ? SENT_FIN : 0);
     if (with_fin) {
         c->flags |= CONN_FIN_SENT;
+    }
+    if (n && c->flags & CONN_ECN) {
+        utcp_ecn_new_data(c, e, o->seg, seq);
     }
     u->stats.bytes_out += n;
     e->prr_out += n;

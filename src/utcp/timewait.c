@@ -87,6 +87,7 @@ utcp_tw_take_over(struct utcp *u, struct utcp_conn *c)
     tw->has_ts = c->flags & CONN_TS;
     tw->ts_recent = c->ts_recent;
     tw->path = c->path;
+    tw->has_dscp = c->flags & CONN_DSCP;
     append(u, idx);
     utcp_table_replace(&u->table, utcp_key(u, &tuple).hash, UTCP_REF_CONN | c->idx,
                        UTCP_REF_TW | idx);
@@ -103,6 +104,7 @@ utcp_tw_enter(struct utcp *u, struct utcp_conn *c)
         struct utcp_segment *s = utcp_reply(u, &tuple, &c->path);
 
         if (s) {
+            s->tos = utcp_conn_ds(u, c);
             s->tcp.flags = TCP_ACK;
             s->tcp.seq = c->snd_nxt;
             s->tcp.ack = c->rcv_nxt;
@@ -138,6 +140,7 @@ reply_ack(struct utcp *u, const struct utcp_key *key, struct utcp_tw *tw,
     struct utcp_segment *s = utcp_reply(u, key->tuple, path);
 
     if (s) {
+        s->tos = tw->has_dscp ? tw->path.tos : s->tos;
         s->tcp.flags = TCP_ACK;
         s->tcp.seq = tw->snd_nxt;
         s->tcp.ack = tw->rcv_nxt;

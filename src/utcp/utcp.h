@@ -23,10 +23,12 @@
 typedef uint64_t utcp_id;
 
 /* Where segments to the client leave: set by the caller, stored per connection, refreshed by each
- * acceptable segment, handed back with each segment. */
-#define UTCP_PATH_SIZE 24
+ * acceptable segment, handed back with each segment.  'tos' alone means something here. */
+#define UTCP_PATH_SIZE 22
 struct utcp_path {
     uint8_t opaque[UTCP_PATH_SIZE];
+    uint8_t tos;                      /* Of the IP header: Diffserv and ECN (RFC 2474, RFC 3168). */
+    uint8_t unused;
 };
 
 struct utcp_tuple {
@@ -40,11 +42,16 @@ struct utcp_config {
     uint16_t port;                    /* Listening port; 0: any.  Others are refused with RST. */
     uint16_t mtu;                     /* Of the link, for the MSS that we announce (MUST-67). */
     uint8_t ttl;                      /* Of every segment (MUST-49). */
+    uint8_t dscp;                     /* Of every segment (MUST-48), or UTCP_DSCP_MIRROR. */
+    bool ecn;                         /* Negotiate ECN with who asks for it (SHLD-8, RFC 3168). */
     uint32_t rcv_wnd_max;             /* Bytes a connection may ever be offered. */
     uint32_t rcv_wnd_initial;
     uint64_t rcv_budget;              /* Bytes of receive window promised to all busy connections. */
     uint32_t snd_buf_max;             /* Bytes queued per connection above which it is not writable. */
+    uint64_t memory_max;              /* Bytes queued for sending and out of order, all connections:
+                                       * beyond, none may have more than an equal part. */
     usec_t rto_min_us;                /* 200 ms: deviation from RFC 6298 (2.4), as Linux. */
+    uint32_t r1;                      /* Retransmissions in a row until UTCP_EV_R1, >= 3. */
     usec_t r2_us;                     /* Give-up time of retransmission, >= 100 s (RFC 9293 3.8.3). */
     usec_t syn_r2_us;
     usec_t time_wait_us;
@@ -53,6 +60,9 @@ struct utcp_config {
     struct siphash_key key;           /* Secret: 4-tuple hash, ISN (RFC 6528), cookies. */
 };
 void utcp_config_default(struct utcp_config *);
+#define UTCP_DSCP_MAX 63
+#define UTCP_DSCP_MIRROR 64           /* That of the client's own latest segment (MAY-9). */
+#define UTCP_DSCP_DEFAULT 65          /* For utcp_set_dscp(): that of the endpoint. */
 
 enum utcp_state {
     UTCP_LISTEN, UTCP_SYN_RECEIVED, UTCP_ESTABLISHED, UTCP_FIN_WAIT_1, UTCP_FIN_WAIT_2,
@@ -96,6 +106,7 @@ enum utcp_verdict {
     X(duplicates, "segments that held nothing new")                                     \
     X(challenge_acks, "challenge ACKs sent (RFC 5961)")                                 \
     X(challenge_acks_limited, "challenge ACKs withheld by the rate limit")              \
+    X(memory_limited, "times that a connection got no more than its part of the memory")  \
     X(window_probes, "zero-window probes sent")                                         \
     X(replies_dropped, "RSTs, SYN-ACKs and the like not sent: too many at once")           \
     X(half_open_expired, "handshakes given up at R2")                                   \
@@ -103,7 +114,11 @@ enum utcp_verdict {
     X(closed, "connections closed in order")                                            \
     X(aborted_by_peer, "connections ended by RST")                                      \
     X(aborted_by_us, "connections aborted by us")                                       \
+    X(r1_reached, "times that nothing was acknowledged until R1 (RFC 9293 3.8.3)")      \
     X(timed_out, "connections given up at R2 or by keep-alive")                         \
+    X(ecn_opened, "connections established with ECN (RFC 3168)")                        \
+    X(ecn_marked, "data segments that came marked: congestion experienced")             \
+    X(ecn_reductions, "windows reduced because the peer saw a mark")                    \
     X(cookies_sent, "SYN-ACKs sent without state")                                      \
     X(cookies_accepted, "connections opened by a cookie")                               \
     X(icmp_soft, "ICMP errors taken as advice")                                         \
@@ -150,6 +165,7 @@ enum utcp_event_type {
     UTCP_EV_DATA,                     /* In-order bytes in 'data', valid until the next input. */
     UTCP_EV_FIN,                      /* The peer has closed its side; everything before is delivered. */
     UTCP_EV_WRITABLE,                 /* The send queue fell to half of snd_buf_max; there was no room. */
+    UTCP_EV_R1,                       /* Nothing was acknowledged for config.r1 time-outs (SHLD-9). */
     UTCP_EV_CLOSED,                   /* Gone: in order, by RST, by time-out ('reason').  Last event. */
 };
 enum utcp_close_reason { UTCP_CLOSE_NORMAL, UTCP_CLOSE_RESET, UTCP_CLOSE_TIMEOUT, UTCP_CLOSE_ABORT };
@@ -175,10 +191,16 @@ void utcp_credit(struct utcp *, utcp_id, uint32_t n);
 /* Appends to the send queue; segments leave at the next draining.  Both are ignored once closed. */
 void utcp_send_copy(struct utcp *, utcp_id, const void *, size_t);
 void utcp_send_mbuf(struct utcp *, utcp_id, struct mbuf *, uint32_t off, uint32_t len); /* Refs. */
-uint32_t utcp_send_room(const struct utcp *, utcp_id);      /* snd_buf_max - queued, not below 0. */
+/* How much may be appended.  0: not before the WRITABLE event, which then comes. */
+uint32_t utcp_send_room(struct utcp *, utcp_id);
 
 void utcp_close(struct utcp *, utcp_id);                    /* FIN after the queue (CLOSE call). */
 void utcp_abort(struct utcp *, utcp_id);                    /* RST now (ABORT call). */
+
+/* The Diffserv codepoint from the next segment on: of one connection, or of all that have not been
+ * given their own, which a connection keeps through TIME-WAIT (MUST-48, SHLD-21). */
+void utcp_set_dscp(struct utcp *, utcp_id, uint8_t dscp);   /* 0..63 or UTCP_DSCP_DEFAULT. */
+void utcp_set_default_dscp(struct utcp *, uint8_t dscp);    /* 0..63 or UTCP_DSCP_MIRROR. */
 
 struct utcp_segment {                 /* One to be sent. */
     struct utcp_tuple tuple;
@@ -199,13 +221,20 @@ struct utcp_info {                    /* For show commands and tests. */
     usec_t srtt_us, rto_us, last_received_at;
     uint32_t rexmits;
     uint32_t rcv_buffered;            /* Out-of-order bytes held. */
+    uint8_t dscp;                     /* Of what is sent. */
+    bool ecn;                         /* Negotiated. */
+    bool r1;                          /* R1 is reached: see UTCP_EV_R1. */
     uint32_t user;
 };
 bool utcp_info(const struct utcp *, utcp_id, struct utcp_info *);
 /* Walks live connections, half-open ones included: start with 0; false at the end. */
 bool utcp_walk(const struct utcp *, uint32_t *pos, struct utcp_info *);
 const struct utcp_stats *utcp_stats(const struct utcp *);
-struct utcp_memory { uint32_t n_connections, n_half_open, n_time_wait; uint64_t bytes, queued; };
+struct utcp_memory {
+    uint32_t n_connections, n_half_open, n_time_wait;
+    uint64_t bytes;                   /* Of structs. */
+    uint64_t queued, out_of_order;    /* What memory_max is about. */
+};
 void utcp_memory(const struct utcp *, struct utcp_memory *);
 
 #endif

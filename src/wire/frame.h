@@ -15,6 +15,10 @@
 #define IP_PROTO_FRAGMENT 44           /* IPv6 only. */
 #define IP_PROTO_ICMPV6 58
 
+/* The two low bits of the octet beside the Diffserv codepoint (RFC 3168). */
+#define IP_ECN_ECT0 2
+#define IP_ECN_CE 3
+
 enum wire_kind {
     WIRE_OTHER,                       /* Well-formed so far, nothing we know further. */
     WIRE_ARP,

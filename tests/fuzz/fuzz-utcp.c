@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "sim/invariants.h"
+#include "wire/frame.h"
 
 #define N_PEERS 3
 #define MTU 1500
@@ -130,6 +131,8 @@ drain_segments(struct world *w)
         REQUIRE(++n < 20000);
         REQUIRE(wire_tcp_hlen(t) + t->payload.n + (addr_is_v4(&seg.tuple.remote) ? 20 : 40) <= MTU);
         REQUIRE(t->opts.has_mss == !!(t->flags & TCP_SYN));
+        REQUIRE(!(seg.tos & IP_ECN_CE)
+                || ((seg.tos & IP_ECN_CE) == IP_ECN_ECT0 && t->payload.n && !(t->flags & TCP_SYN)));
         if (t->flags & TCP_SYN && !p->is_open) {
             p->iss = t->seq;
         }
@@ -177,7 +180,8 @@ input_segment(struct world *w, struct fuzz_input *in)
     const struct utcp_conn *c = utcp_conn_get(w->u, p->id);
     uint8_t opts = fuzz_take_u8(in);
     uint16_t len = fuzz_take_u16(in);
-    struct utcp_path path = { { 1 } };
+    uint8_t ecn_bits = opts & 128 ? IP_ECN_CE : 0;
+    struct utcp_path path = { .opaque = { 1 }, .tos = ecn_bits };
     struct wire_tcp t = { .flags = fuzz_take_u8(in), .wnd = fuzz_take_u16(in) };
 
     t.src_port = p->t.remote_port;
@@ -251,6 +255,8 @@ call_user(struct world *w, struct fuzz_input *in)
     case 4:
         if (what & 0x80) {
             utcp_abort(w->u, p->id);
+        } else {
+            utcp_set_dscp(w->u, p->id, n % (UTCP_DSCP_DEFAULT + 1));
         }
         break;
     }

@@ -143,6 +143,10 @@ syn_ack(struct simclient *c, const struct wire_tcp *t, usec_t now)
     c->ts_ok = t->opts.has_ts;
     c->sack_ok = t->opts.sack_permitted;
     c->ws_ok = t->opts.has_wscale;
+    c->ecn_ok = t->flags & TCP_ECE;
+    if (t->flags & TCP_CWR || (c->ecn_ok && !c->cfg.ecn)) {
+        fail(c, "SYN-ACK with ECN that was not asked for");
+    }
     c->peer_wscale = c->ws_ok ? t->opts.wscale : 0;
     c->ts_recent = t->opts.ts_val;
     c->wnd = c->max_wnd = t->wnd;
@@ -363,12 +367,23 @@ simclient_input(struct simclient *c, const struct wire_tcp *t, usec_t now)
     } else if (t->opts.has_ts) {
         fail(c, "timestamp that was not negotiated");
     }
+    if (t->flags & (TCP_ECE | TCP_CWR) && !c->ecn_ok) {
+        fail(c, "ECN flags without ECN");
+    }
+    c->cwr_owed |= t->flags & TCP_ECE;
+    c->ece_owed &= !(t->flags & TCP_CWR);
     take_ack(c, t, now);
     take_text(c, t, now);
     if (c->fin_acked && c->fin_seen && c->state == SIMCLIENT_OPEN) {
         c->state = SIMCLIENT_DONE;
         c->rto_at = c->ack_at = c->read_at = c->write_at = CLOCK_NEVER;
     }
+}
+
+void
+simclient_marked(struct simclient *c)
+{
+    c->ece_owed = c->ecn_ok;
 }
 
 static void
@@ -450,7 +465,7 @@ emit(struct simclient *c, usec_t now, struct wire_tcp *t, uint32_t pos)
 
     t->src_port = c->cfg.port;
     t->dst_port = 1883;
-    t->flags |= TCP_ACK;
+    t->flags |= c->ece_owed ? TCP_ACK | TCP_ECE : TCP_ACK;
     t->seq = c->cfg.isn + 1 + pos;
     t->ack = c->iss_peer + 1 + c->rcv_nxt + c->fin_seen;
     /* The edge does not move left. */
@@ -484,6 +499,10 @@ emit_data(struct simclient *c, usec_t now, struct wire_tcp *t, uint8_t *buf, uin
     }
     t->payload = (struct slice) { .p = buf, .n = n - fin };
     t->flags = (uint8_t) ((fin ? TCP_FIN : 0) | TCP_PSH);
+    if (c->cwr_owed && t->payload.n && !before(pos, c->max_sent)) {
+        t->flags |= TCP_CWR;
+        c->cwr_owed = false;
+    }
     if (!before(pos, c->max_sent)) {
         c->timed_at = c->timed_at ? c->timed_at : now;
         c->timed_seq = pos + n;
@@ -504,7 +523,7 @@ emit_syn(struct simclient *c, usec_t now, struct wire_tcp *t)
 {
     t->src_port = c->cfg.port;
     t->dst_port = 1883;
-    t->flags = TCP_SYN;
+    t->flags = c->cfg.ecn ? TCP_SYN | TCP_ECE | TCP_CWR : TCP_SYN;
     t->seq = c->cfg.isn;
     t->wnd = (uint16_t) MP_MIN(c->cfg.rcv_buf, 65535u);
     c->adv = t->wnd;

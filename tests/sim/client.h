@@ -15,7 +15,7 @@ struct simclient_config {
     uint32_t isn;
     uint16_t port;
     uint16_t mss;
-    bool timestamps, sack, nagle, delayed_acks;
+    bool timestamps, sack, nagle, delayed_acks, ecn;
     int wscale;                       /* -1: not offered. */
     uint32_t n_tx, n_rx;              /* Octets to send and to expect. */
     uint32_t message;                 /* The application writes so many at a time... */
@@ -44,7 +44,8 @@ struct simclient {
     unsigned int backoff;
     uint8_t peer_wscale;
     uint16_t peer_mss;
-    bool ts_ok, sack_ok, ws_ok;
+    bool ts_ok, sack_ok, ws_ok, ecn_ok;
+    bool ece_owed, cwr_owed;
     /* Receiving; positions in the stream, the FIN's is n_rx. */
     uint8_t *got;
     uint32_t rcv_nxt, read, adv;
@@ -63,6 +64,7 @@ uint8_t simclient_octet(uint32_t pattern, bool from_server, uint32_t pos);
 void simclient_init(struct simclient *, const struct simclient_config *, usec_t now);
 void simclient_uninit(struct simclient *);
 void simclient_input(struct simclient *, const struct wire_tcp *, usec_t now);
+void simclient_marked(struct simclient *);          /* What came last was marked: CE. */
 void simclient_run(struct simclient *, usec_t now);
 usec_t simclient_deadline(const struct simclient *);
 /* The next segment, its payload in 'buf' of 65536 bytes. */

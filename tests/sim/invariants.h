@@ -14,7 +14,7 @@
     }
 
 struct invariant_totals {
-    uint64_t queued, promised;
+    uint64_t queued, promised, ooo_memory;
     uint32_t n_live, n_grown, n_busy, n_exts, n_sents, n_pieces, n_ready;
 };
 
@@ -72,7 +72,9 @@ invariant_pieces(const struct utcp *u, const struct utcp_conn *c, const struct u
     INVARIANT(n_islands == e->n_islands);
     INVARIANT(n_islands <= UTCP_MAX_ISLANDS);
     INVARIANT(bytes == e->ooo_bytes);
+    INVARIANT(n <= UTCP_MAX_ISLANDS + bytes / 1024);      /* Small ones are joined. */
     sum->n_pieces += n;
+    sum->ooo_memory += e->ooo_memory;
     return NULL;
 }
 
@@ -149,6 +151,7 @@ utcp_broken_invariant(const struct utcp *u)
     INVARIANT(n_ready == sum.n_ready);
     INVARIANT(sum.n_live == u->n_live);
     INVARIANT(sum.queued == u->queued);
+    INVARIANT(sum.ooo_memory == u->ooo_memory);
     INVARIANT(sum.n_grown == u->n_grown);
     INVARIANT(sum.n_busy == u->n_busy);
     INVARIANT(sum.promised == u->promised);

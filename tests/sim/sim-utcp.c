@@ -1,8 +1,9 @@
 /* Copyright 2026 The ovs-mqtt-proxy authors.
  * SPDX-License-Identifier: Apache-2.0 */
 /* The endpoint against reference clients over a bad path, a function of a seed: whole frames with
- * checksums, loss up to 30 %, reordering, duplication, corruption, small buffers, slow readers.
- * Every octet is checked; nothing may stall, leak, or be left over.
+ * checksums, loss up to 30 %, reordering, duplication, corruption, congestion marks, small buffers,
+ * slow readers.  Every octet is checked; nothing may leak or be left over; whatever the endpoint has
+ * queued goes, or goes again, within the RTO of RFC 6298.
  *
  *     sim-utcp                       the seeds of 'make check'
  *     sim-utcp --seed N [--pcap F]   one seed, with a line about it
@@ -33,12 +34,17 @@ struct app {
     struct simclient client;
     uint32_t n_written, n_read, n_uncredited;
     bool is_open, fin, closed, is_closing, may_write;
+    usec_t quiet_since, may_be_quiet;           /* Since, and for how long, it has sent no data. */
+    uint32_t snd_una;                 /* When last looked at. */
+    uint32_t sent_end;                /* Sequence number beyond all that was sent. */
+    bool has_sent;
     enum utcp_close_reason reason;
 };
 
 struct sim {
     uint64_t seed;
-    struct prng prng;
+    struct prng prng, ecn_prng;
+    uint32_t marked;                  /* Of 1000 that may be. */
     struct simnet net;
     struct utcp *u;
     struct utcp_config cfg;
@@ -165,12 +171,16 @@ setup(struct sim *s, uint64_t seed, const char *pcap)
     addr_parse(&s->host, s->is_v6 ? "2001:db8::2" : "192.0.2.2");
     set_paths(s);
     set_endpoint(s);
+    prng_init(&s->ecn_prng, seed ^ 0xec);
+    s->marked = prng_below(&s->ecn_prng, 3) ? prng_below(&s->ecn_prng, 200) : 0;
+    s->cfg.ecn = prng_below(&s->ecn_prng, 4);
     s->u = utcp_create(&s->cfg, s->now);
     s->n_apps = one_in(s, 8) ? MAX_CLIENTS : between(s, 1, 5);
     for (unsigned int i = 0; i < s->n_apps; i++) {
         struct simclient_config c;
 
         set_client(s, &c, (uint16_t) i);
+        c.ecn = prng_below(&s->ecn_prng, 2);
         simclient_init(&s->apps[i].client, &c, s->now);
     }
     s->progress_at = s->now;
@@ -198,12 +208,15 @@ app_by_port(struct sim *s, uint16_t port)
 }
 
 static void
-transmit(struct sim *s, enum simnet_side to, const struct wire_tcp *t)
+transmit(struct sim *s, enum simnet_side to, const struct wire_tcp *t, uint8_t tos)
 {
-    struct wire_l3 l3 = { .ttl = 64, .df = true };
+    struct wire_l3 l3 = { .ttl = 64, .df = true, .tos = tos };
     uint8_t *payload = s->buf + WIRE_HEADROOM;
     bool to_server = to == SIMNET_SERVER;
 
+    if (tos & IP_ECN_CE && prng_below(&s->ecn_prng, 1000) < s->marked) {
+        l3.tos |= IP_ECN_CE;
+    }
     l3.src = to_server ? s->host : s->server;
     l3.dst = to_server ? s->server : s->host;
 
@@ -354,7 +367,7 @@ deliver(struct sim *s, const struct simnet_frame *f)
             .local = w.ip.dst, .remote = w.ip.src,
             .local_port = w.tcp.dst_port, .remote_port = w.tcp.src_port,
         };
-        struct utcp_path path = { { (uint8_t) w.tcp.src_port } };
+        struct utcp_path path = { .opaque = { (uint8_t) w.tcp.src_port }, .tos = w.ip.tos };
 
         if (!addr_equal(&t.local, &s->server) || !addr_equal(&t.remote, &s->host)
             || t.local_port != 1883 || !app_by_port(s, t.remote_port)) {
@@ -368,6 +381,9 @@ deliver(struct sim *s, const struct simnet_frame *f)
 
     if (a) {
         simclient_input(&a->client, &w.tcp, s->now);
+        if ((w.ip.tos & IP_ECN_CE) == IP_ECN_CE) {
+            simclient_marked(&a->client);
+        }
         if (a->client.error) {
             return FAIL(s, "client %u: %s", w.tcp.dst_port, a->client.error);
         }
@@ -378,14 +394,68 @@ deliver(struct sim *s, const struct simnet_frame *f)
     return true;
 }
 
-static void
+/* Notes that data has left for 'a', and looks at where ECT is (RFC 3168 6.1.4 to 6.1.6). */
+static bool
+note_sent(struct sim *s, struct app *a, const struct utcp_segment *seg)
+{
+    uint32_t end = seg->tcp.seq + wire_tcp_seg_len(&seg->tcp);
+    bool is_new = !a->has_sent || seq_gt(end, a->sent_end);
+
+    if (seg->tos & IP_ECN_CE
+        && (!a->client.cfg.ecn || !s->cfg.ecn || !seg->tcp.payload.n || !is_new)) {
+        return FAIL(s, "ECT where it must not be");
+    }
+    if (wire_tcp_seg_len(&seg->tcp)) {
+        a->quiet_since = s->now;
+        a->may_be_quiet = 0;
+        a->sent_end = is_new ? end : a->sent_end;
+        a->has_sent = true;
+    }
+    return true;
+}
+
+static bool
 server_transmit(struct sim *s)
 {
     struct utcp_segment seg;
 
     while (utcp_next_segment(s->u, s->now, &seg, s->buf + WIRE_HEADROOM, s->cfg.mtu)) {
-        transmit(s, SIMNET_CLIENT, &seg.tcp);
+        struct app *a = app_by_port(s, seg.tuple.remote_port);
+
+        if (a && !note_sent(s, a, &seg)) {
+            return false;
+        }
+        transmit(s, SIMNET_CLIENT, &seg.tcp, seg.tos);
     }
+    return true;
+}
+
+/* RFC 6298 5.1 to 5.5, and RFC 9293 3.8.6.1: while something is queued, data goes out, or an ACK of
+ * something comes in, at least once in an RTO. */
+static bool
+check_quiet(struct sim *s, struct app *a)
+{
+    const struct utcp_conn *c = utcp_conn_get(s->u, a->conn);
+    const struct utcp_ext *e = c ? utcp_ext(s->u, c) : NULL;
+    struct utcp_info info;
+
+    if (a->closed || !utcp_info(s->u, a->conn, &info)) {
+        return true;
+    }
+    if (!(info.snd_queued + info.snd_unacked) || c->snd_una != a->snd_una) {
+        a->snd_una = c->snd_una;
+        a->quiet_since = s->now;
+        a->may_be_quiet = 0;
+    }
+    a->may_be_quiet = MP_MAX(a->may_be_quiet, info.rto_us);
+    /* What RACK has found lost may wait for cwnd, and then the timer counts from its finding. */
+    if (e && e->n_lost) {
+        a->may_be_quiet = MP_MAX(a->may_be_quiet, info.rto_us + info.srtt_us);
+    }
+    return s->now - a->quiet_since <= a->may_be_quiet + 5 * CLOCK_MSEC
+           || FAIL(s, "client %u: nothing was sent for %lld ms, the RTO is %lld ms",
+                   a->client.cfg.port, (long long) ((s->now - a->quiet_since) / 1000),
+                   (long long) (a->may_be_quiet / 1000));
 }
 
 static usec_t
@@ -439,11 +509,19 @@ turn(struct sim *s)
         app_write(s, a);
         simclient_run(&a->client, s->now);
         while (simclient_next(&a->client, s->now, &t, s->buf + WIRE_HEADROOM)) {
-            transmit(s, SIMNET_SERVER, &t);
+            transmit(s, SIMNET_SERVER, &t,
+                     a->client.ecn_ok && t.payload.n ? IP_ECN_ECT0 : 0);
         }
         s->progress_at = MP_MAX(s->progress_at, a->client.progress_at);
     }
-    server_transmit(s);
+    if (!server_transmit(s)) {
+        return false;
+    }
+    for (unsigned int i = 0; i < s->n_apps; i++) {
+        if (!check_quiet(s, &s->apps[i])) {
+            return false;
+        }
+    }
 
     const char *broken = utcp_broken_invariant(s->u);
 

@@ -15,6 +15,7 @@ EXTRA_DIST += \
 	tests/system/procs.py \
 	tests/system/test_access.py \
 	tests/system/test_demo.py \
+	tests/system/test_ds.py \
 	tests/system/test_edge.py \
 	tests/system/test_harness.py \
 	tests/system/test_flood.py \

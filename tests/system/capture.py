@@ -31,12 +31,12 @@ class Frame:
     """One frame.  What it has not, is None: 'vlan', 'ip_src', 'sport' and so on.
 
     t, raw, eth_dst, eth_src, vlan, eth_type; arp_op, arp_spa, arp_tpa, arp_sha, arp_tha;
-    ip_version, ip_src, ip_dst, ttl, proto, ip_id, df, mf, frag_offset, ip_len; sport, dport;
+    ip_version, ip_src, ip_dst, tos, ttl, proto, ip_id, df, mf, frag_offset, ip_len; sport, dport;
     seq, ack, flags (a string such as "SA"), window, options; icmp_type, icmp_code; payload
     (behind the innermost header understood); ip_sum_ok, l4_sum_ok (None: cannot be told)."""
 
     FIELDS = ("vlan eth_type arp_op arp_spa arp_tpa arp_sha arp_tha ip_version ip_src ip_dst "
-              "ttl proto ip_id df mf frag_offset ip_len sport dport seq ack flags window "
+              "tos ttl proto ip_id df mf frag_offset ip_len sport dport seq ack flags window "
               "options icmp_type icmp_code ip_sum_ok l4_sum_ok").split()
 
     def __init__(self, raw, t=0.0):
@@ -71,7 +71,7 @@ class Frame:
 
     def _ip4(self, ip):
         self.ip_version, head = 4, (ip[0] & 0xf) * 4
-        _, _, self.ip_len, self.ip_id, frag, self.ttl, self.proto = struct.unpack_from(
+        _, self.tos, self.ip_len, self.ip_id, frag, self.ttl, self.proto = struct.unpack_from(
             "!BBHHHBB", ip)
         self.df, self.mf = bool(frag & 0x4000), bool(frag & 0x2000)
         self.frag_offset = (frag & 0x1fff) * 8
@@ -83,7 +83,7 @@ class Frame:
             self._l4(self.payload, ip[12:20], whole=not self.mf)
 
     def _ip6(self, ip):
-        self.ip_version = 6
+        self.ip_version, self.tos = 6, struct.unpack_from("!H", ip)[0] >> 4 & 0xff
         length, self.proto, self.ttl = struct.unpack_from("!HBB", ip, 4)
         self.ip_len = 40 + length
         self.ip_src = str(ipaddress.IPv6Address(ip[8:24]))

@@ -233,10 +233,10 @@ class Daemon:
             self.name, bridge, self.log[-3000:]), pause=0.05)
         return self
 
-    def appctl(self, *words):
-        """What ovs-appctl prints, stripped."""
-        return run(["ovs-appctl", "-t", self.ctl, *words],
-                   env=self.lab.ovs.env).stdout.decode().strip()
+    def appctl(self, *words, check=True):
+        """What ovs-appctl prints, stripped; without 'check' also when it fails."""
+        result = run(["ovs-appctl", "-t", self.ctl, *words], env=self.lab.ovs.env, check=check)
+        return (result.stdout if check else result.stdout + result.stderr).decode().strip()
 
     def json(self, command):
         """A show command's JSON form, decoded."""

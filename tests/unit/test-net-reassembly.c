@@ -123,6 +123,28 @@ TEST(interleaved_datagrams)
     }
 }
 
+TEST(congestion_marks)
+{
+    static struct cutter c;
+
+    for (enum family family = V4; family < N_FAMILIES; family++) {
+        for (uint32_t marked = 0; marked < 4; marked++) {
+            struct world w;
+
+            world_init(&w);
+            cutter_init(&c, family, 2992, 7);
+            for (uint32_t i = 0; i < 3; i++) {
+                c.l3.tos = (uint8_t) (46 << 2 | (i == marked ? IP_ECN_CE : IP_ECN_ECT0));
+                send_piece(&w, &c, i * 1000, 1000);
+            }
+            is_int(w.rx.frame.ip.tos, 46 << 2 | (marked < 3 ? IP_ECN_CE : IP_ECN_ECT0),
+                   "a mark on any fragment is on the whole (RFC 3168 5.3) (%s)",
+                   family_name[family]);
+            world_uninit(&w);
+        }
+    }
+}
+
 TEST(duplicates_are_harmless)
 {
     static struct cutter c;
@@ -336,6 +358,7 @@ main(void)
     }
     RUN(in_order_reversed_and_shuffled);
     RUN(interleaved_datagrams);
+    RUN(congestion_marks);
     RUN(duplicates_are_harmless);
     RUN(overlaps_drop_the_datagram);
     RUN(contradictory_ends);

@@ -307,6 +307,42 @@ TEST(numbers_have_ranges)
     takes("-t 65535 -U 1 --instance 65535 br0");
 }
 
+TEST(tcp)
+{
+    static const struct { const char *line; uint8_t dscp; bool ecn; } good[] = {
+        { "br0", 0, true }, { "--dscp=0 --ecn=true br0", 0, true }, { "--dscp=63 br0", 63, true },
+        { "--dscp 46 --ecn false br0", 46, false },
+        { "--dscp=mirror br0", UTCP_DSCP_MIRROR, true },
+    };
+    struct proxy_config config;
+    struct parsed p;
+
+    for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
+        parse(&p, good[i].line);
+        ok(!p.error, "%s is taken", good[i].line);
+        settings_to_proxy(&p.settings, p.options, &config);
+        ok(config.utcp.dscp == good[i].dscp && config.utcp.ecn == good[i].ecn, "as it says");
+        parsed_uninit(&p);
+    }
+    parse(&p, "--tcp-r1=5 --tcp-r2=100 --tcp-syn-r2=30 --tcp-time-wait=5 --ttl=7 --peer-dscp=46 br0");
+    ok(!p.error, "R1, R2, TIME-WAIT, TTL are taken");
+    settings_to_proxy(&p.settings, p.options, &config);
+    ok(config.utcp.r1 == 5 && config.utcp.r2_us == 100 * CLOCK_SEC
+       && config.utcp.syn_r2_us == 30 * CLOCK_SEC && config.utcp.time_wait_us == 5 * CLOCK_SEC
+       && config.utcp.ttl == 7 && config.net.udp_dscp == 46, "and reach TCP and the datagrams");
+    parsed_uninit(&p);
+    refuses("--dscp=64 br0", "0 to 63");
+    refuses("--dscp=-1 br0", "0 to 63");
+    refuses("--dscp= br0", "0 to 63");
+    refuses("--dscp=EF br0", "0 to 63");
+    refuses("--dscp=0x2e br0", "0 to 63");
+    refuses("--dscp=9999999999 br0", "0 to 63");
+    refuses("--ecn=1 br0", "neither true nor false");
+    refuses("--peer-dscp=64 br0", "0 to 63");
+    refuses("--tcp-r1=2 br0", "3 to");
+    refuses("--tcp-r2=99 br0", "100 to");
+}
+
 TEST(mistakes_of_form)
 {
     refuses("", "a bridge or an OpenFlow method");
@@ -491,6 +527,7 @@ main(void)
     RUN(peer_socket);
     RUN(access_files);
     RUN(numbers_have_ranges);
+    RUN(tcp);
     RUN(mistakes_of_form);
     RUN(ways_to_the_switch);
     RUN(versions);

@@ -273,6 +273,155 @@ TEST(limits_that_are_met_are_said_now_and_then)
     world_uninit(&w);
 }
 
+/* A client that writes an octet a second. */
+TEST(slow_writers)
+{
+    static const uint8_t connect[] = {
+        0x10, 0x10, 0, 4, 'M', 'Q', 'T', 'T', 4, 2, 0, 60, 0, 4, 's', 'l', 'o', 'w',
+    };
+    struct mqtt_memory before, after;
+    struct utcp_memory tcp;
+    struct world w;
+
+    world_init(&w, 1, v6, NULL);
+
+    struct host *victim = subscriber(&w, 0, 1, "topic1");
+    struct host *slow = host_connect(&w, 0, 2);
+
+    mqtt_memory(proxy_mqtt(w.proxy[0]), &before);
+    host_open(slow);
+    for (size_t i = 0; i < sizeof connect && !slow->got_fin && !slow->got_rst; i++) {
+        host_segment(slow, TCP_ACK | TCP_PSH, &connect[i], 1);
+        world_pass(&w, CLOCK_SEC);
+    }
+    ok(slow->got_fin || slow->got_rst, "a CONNECT that does not complete in time is the end");
+    is_int(mqtt_stats(proxy_mqtt(w.proxy[0]))->connect_timeouts, 1, "counted");
+    slow->is_gone = true;
+    world_pass(&w, 200 * CLOCK_SEC);
+    utcp_memory(proxy_utcp(w.proxy[0]), &tcp);
+    is_int(tcp.n_connections, 0, "TCP is rid of it, though it never closes");
+
+    mqtt_memory(proxy_mqtt(w.proxy[0]), &after);
+    ok(after.bytes < before.bytes + 20000, "what it had begun is not kept (%lld bytes more)",
+       (long long int) (after.bytes - before.bytes));
+
+    struct host *pub = client(&w, 0, 4, "pub");
+
+    victim = subscriber(&w, 0, 1, "topic1");
+    host_publish(pub, "topic1", "message1", 8);
+    host_got(victim, publish_message1, sizeof publish_message1, "the others do not notice");
+    world_uninit(&w);
+}
+
+static uint64_t memory_limit;         /* Of the proxy that is made next. */
+
+static void
+limited_memory(struct proxy_config *config)
+{
+    config->mqtt.memory_limit = memory_limit;
+}
+
+/* 240 kB for a subscriber that vanished.  Returns what the broker itself held before. */
+static uint64_t
+publish_to_nobody(struct utcp_memory *tcp, uint64_t *n_refused)
+{
+    static uint8_t payload[3100];
+    struct mqtt_memory before;
+    struct world w;
+
+    world_init(&w, 1, v6, limited_memory);
+
+    struct host *sub = subscriber(&w, 0, 1, "topic1");
+    struct host *pub = client(&w, 0, 2, "pub");
+
+    mqtt_memory(proxy_mqtt(w.proxy[0]), &before);
+    sub->is_gone = true;
+    for (int i = 0; i < 80; i++) {
+        host_publish(pub, "topic1", payload, 3000 + (size_t) i);
+    }
+    utcp_memory(proxy_utcp(w.proxy[0]), tcp);
+    *n_refused = mqtt_stats(proxy_mqtt(w.proxy[0]))->memory_refused;
+    world_uninit(&w);
+    return before.bytes;
+}
+
+TEST(output_in_tcp_counts_against_the_memory_limit)
+{
+    struct utcp_memory tcp;
+    uint64_t n_refused;
+
+    memory_limit = 0;
+    memory_limit = publish_to_nobody(&tcp, &n_refused) + 150000;
+    ok(tcp.queued > 240000 && !n_refused, "without a limit TCP holds all of it");
+    publish_to_nobody(&tcp, &n_refused);
+    ok(tcp.queued > 50000 && tcp.queued < 160000 && n_refused > 20,
+       "with one, what TCP holds counts: %llu bytes, %llu messages refused",
+       (unsigned long long int) tcp.queued, (unsigned long long int) n_refused);
+}
+
+static void
+with_dscp(struct proxy_config *config)
+{
+    config->utcp.dscp = 46;
+    config->net.udp_dscp = 10;
+}
+
+TEST(dscp_and_ecn_are_in_the_frames)
+{
+    struct world w;
+
+    world_init(&w, 2, v6, with_dscp);
+
+    struct host *h = host_connect(&w, 0, 1);
+
+    h->syn_flags = TCP_ECE | TCP_CWR;
+    host_segment(h, TCP_SYN, NULL, 0);
+    proxy_run(w.proxy[0], w.now);
+
+    struct net_tx tx;
+
+    ok(proxy_next_frame(w.proxy[0], w.now, &tx), "a SYN-ACK");
+    world_carry(&w, 0, &tx);
+    is_int(h->rx_tos, 46 << 2, "its IP header has the DSCP, and is not ECT");
+    is_int(h->rx_flags, TCP_SYN | TCP_ACK | TCP_ECE, "it agrees to ECN");
+    world_settle(&w);
+    host_mqtt_connect(h, "c", 60, NULL);
+    is_int(h->rx_tos, 46 << 2 | IP_ECN_ECT0, "the CONNACK has both");
+    h->tos = IP_ECN_CE;
+    host_subscribe(h, "topic1");
+    is_int(h->rx_flags & TCP_ECE, TCP_ECE, "a mark in an IP header is echoed");
+    is_int(utcp_stats(proxy_utcp(w.proxy[0]))->ecn_marked, 1, "and counted");
+    is_int(w.log[0].tos, 10 << 2, "datagrams to peers have theirs");
+    world_uninit(&w);
+}
+
+TEST(tcp_says_when_r1_is_reached)
+{
+    char text[512];
+    bool said = false;
+    struct world w;
+
+    world_init(&w, 1, v6, NULL);
+
+    struct host *sub = subscriber(&w, 0, 1, "topic1");
+    struct host *pub = client(&w, 0, 2, "pub");
+
+    sub->is_gone = true;
+    host_publish(pub, "topic1", "message1", 8);
+    world_pass(&w, 2 * CLOCK_SEC);
+    while (proxy_next_notice(w.proxy[0], text, sizeof text)) {
+        said |= strstr(text, "R1") != NULL;
+    }
+    ok(!said, "not before");
+    world_pass(&w, 3 * CLOCK_SEC);
+    while (proxy_next_notice(w.proxy[0], text, sizeof text) && !said) {
+        said |= strstr(text, "R1") != NULL;
+    }
+    ok(said, "the log has it: %s", text);
+    is_int(utcp_stats(proxy_utcp(w.proxy[0]))->r1_reached, 1, "once");
+    world_uninit(&w);
+}
+
 TEST(password_of_a_client_that_left_is_taken_back)
 {
     struct mqtt_auth_request request;
@@ -451,6 +600,10 @@ main(void)
         RUN(tagged_client_is_answered_with_its_tag);
         RUN(client_beyond_the_limit_is_reset);
         RUN(limits_that_are_met_are_said_now_and_then);
+        RUN(slow_writers);
+        RUN(output_in_tcp_counts_against_the_memory_limit);
+        RUN(dscp_and_ecn_are_in_the_frames);
+        RUN(tcp_says_when_r1_is_reached);
         RUN(password_of_a_client_that_left_is_taken_back);
         RUN(other_ports_of_the_address_are_refused);
         RUN(late_peer_learns_standing_subscriptions);

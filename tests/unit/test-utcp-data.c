@@ -78,7 +78,7 @@ TEST(acks)
            ">.\n"
            "< A 1:1000 ack 1\n"         /* Fills the gap. */
            "< A 3001:1000 ack 1\n"
-           "! data 1000\n! data 1000\n! data 1000\n! data 1000\n"
+           "! data 1000\n! data 2000\n! data 1000\n"
            "> A 1 ack 4001 nosack\n"
            "> A 1 ack 4001 nosack\n"
            ">.\n"
@@ -91,7 +91,7 @@ TEST(acks)
            "> A 1 ack 4001\n"
            ">.\n"
            "< A 4001:1000 ack 1\n"
-           "! data 1000\n! data 1000\n! data 1000\n! data 1000\n! data 1000\n"
+           "! data 1000\n! data 2000\n! data 2000\n"
            "> A 1 ack 9001\n"
            ">.\n"
            "< A 9001:1000 ack 1\n"      /* Order is back: one for all. */
@@ -202,7 +202,7 @@ TEST(reassembly)
            "< A 21:10 ack 1\n"
            "> A 1 ack 1 sack 11-41,51-61\n"
            "< A 1:10 ack 1\n"
-           "! data 10\n! data 10\n! data 10\n! data 10\n"
+           "! data 10\n! data 30\n"
            "> A 1 ack 41 sack 51-61\n"
            "< A 41:10 ack 1\n"
            "! data 10\n! data 10\n"
@@ -225,7 +225,7 @@ TEST(reassembly)
            "< A 6:40 ack 1\n"
            "> A 1 ack 1 sack 6-46\n"
            "< A 1:10 ack 1\n"
-           "! data 10\n! data 10\n! data 10\n! data 10\n! data 5\n"
+           "! data 10\n! data 35\n"
            "> A 1 ack 46\n"
            "stat bytes_in 45\n");
     script("a segment that begins before what is expected is trimmed",
@@ -536,6 +536,14 @@ TEST(changing_window)
            "stat window_probes 0\n"
            "< A 1 ack 101 win 4000\n"
            "> PA 101:900\n");
+    script("a peer that changes its small window all the time does not put that timer off",
+           OPEN_SACK
+           "send 1000\n> PA 1:1000\n"
+           "< A 1 ack 1001 win 300\n"
+           "send 1000\n>.\n"
+           "+100\n< A 1 ack 1001 win 310\n>.\n"
+           "+60\n< A 1 ack 1001 win 320\n>.\n"
+           "+50\n> A 1001:320\n");
     script("WRITABLE also after the queue was filled to its limit and not beyond",
            "set snd_buf_max 4000\n"
            OPEN_SACK

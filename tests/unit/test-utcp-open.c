@@ -321,7 +321,7 @@ TEST(close_with_unread_data)
 {
     struct utcp_config cfg;
     struct utcp_tuple t = { .local_port = 1883, .remote_port = 999 };
-    struct utcp_path path = { { 0 } };
+    struct utcp_path path = { .tos = 0 };
     struct wire_tcp seg = { .flags = TCP_SYN, .seq = 100, .wnd = 1000 };
     struct utcp_segment out;
     struct utcp_event ev;

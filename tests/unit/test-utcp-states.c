@@ -1,7 +1,7 @@
 /* Copyright 2026 The ovs-mqtt-proxy authors.
  * SPDX-License-Identifier: Apache-2.0 */
-/* RFC 9293 3.10.7 as a table: every state, every combination of FIN, SYN, RST and ACK, sequence
- * numbers at, in, below and beyond the window, acknowledgments good, new, too new and too old.
+/* RFC 9293 3.10.7 as a table: every state, every combination of flags, with and without text,
+ * sequence numbers at, in, below and beyond the window, acknowledgments good, new, too new and old.
  * What must happen is computed here from the RFC's text, in its order, and compared with what the
  * endpoint does: verdict, answer, state. */
 #include "unit/utcp-script.h"
@@ -155,6 +155,28 @@ expected(const struct where *w, uint8_t flags, enum place p, enum acks a)
            : in_synchronized(w, flags, p, a);
 }
 
+/* Text changes nothing but that it is answered where it is taken, which is the seventh step, and
+ * where TIME-WAIT finds something that it has not seen. */
+static struct outcome
+expected_with_text(const struct where *w, uint8_t flags, enum place p, enum acks a)
+{
+    struct outcome o = expected(w, flags, p, a);
+    bool is_over = o.state == UTCP_CLOSED || (o.state == UTCP_TIME_WAIT && !(flags & TCP_FIN));
+
+    if (flags & (TCP_RST | TCP_SYN) || !(flags & TCP_ACK)) {
+        return o;
+    }
+    if (w->state == UTCP_TIME_WAIT) {
+        return OUTCOME(UTCP_DROP_out_of_window, AN_ACK, UTCP_TIME_WAIT);
+    }
+    if (o.verdict == UTCP_ACCEPTED && !is_over
+        && (w->state == UTCP_SYN_RECEIVED || w->state == UTCP_ESTABLISHED
+            || w->state == UTCP_FIN_WAIT_1 || w->state == UTCP_FIN_WAIT_2)) {
+        o.answer = AN_ACK;
+    }
+    return o;
+}
+
 /* The state as it is seen from outside. */
 static enum utcp_state
 actual_state(struct script *s)
@@ -181,10 +203,12 @@ actual_answer(struct script *s, unsigned int *n)
     return answer;
 }
 
+enum text { NO_TEXT = 0, TEXT = 5 };
+
 static bool
-try_one(const struct where *w, const struct script_variant *v, uint8_t flags, unsigned int pa)
+try_one(const struct where *w, const struct script_variant *v, uint8_t flags, unsigned int pa,
+        enum text text)
 {
-    static const char letters[] = "FSRPA";
     enum place p = pa / N_ACKS;
     enum acks a = pa % N_ACKS;
     static const int place_off[] = { 0, 100, -10, 100000 };
@@ -206,8 +230,14 @@ try_one(const struct where *w, const struct script_variant *v, uint8_t flags, un
         .ack = s->iss + (a == ACKS_UNA ? w->snd_una : a == ACKS_NXT ? w->snd_nxt
                          : a == ACKS_TOO_MUCH ? w->snd_nxt + 1 : w->snd_una - 70000),
         .wnd = 65535,
+        .urg = 3,
+        .payload = { .p = s->in, .n = text },
     };
-    struct outcome want = expected(w, flags, p, a);
+    struct outcome want = text ? expected_with_text(w, flags, p, a) : expected(w, flags, p, a);
+
+    for (uint32_t i = 0; i < text; i++) {
+        s->in[i] = script_octet(t.seq - s->isn + i);
+    }
     enum utcp_verdict verdict = utcp_input(s->u, &s->tuple, &t, &s->path, s->now);
 
     script_events(s);
@@ -217,9 +247,10 @@ try_one(const struct where *w, const struct script_variant *v, uint8_t flags, un
 
     if (!good || verdict != want.verdict || answer != want.answer || n > 1
         || state != want.state) {
-        diag("%s, flags %x (%s), place %d, ack %d: verdict %d want %d, answer %d want %d (%u), "
-             "state %s want %s", w->name, flags, letters, (int) p, (int) a, verdict, want.verdict,
-             answer, want.answer, n, utcp_state_name(state), utcp_state_name(want.state));
+        diag("%s, flags %x, %d octets, place %d, ack %d: verdict %d want %d, answer %d want %d "
+             "(%u), state %s want %s", w->name, flags, (int) text, (int) p, (int) a, verdict,
+             want.verdict, answer, want.answer, n, utcp_state_name(state),
+             utcp_state_name(want.state));
         good = false;
     }
     utcp_destroy(s->u);
@@ -236,13 +267,33 @@ TEST(every_state_and_flag)
 
             for (unsigned int v = 0; v < 4; v++) {
                 for (unsigned int pa = 0; pa < N_PLACES * N_ACKS; pa++) {
-                    good &= try_one(&wheres[i], &script_variants[v], flags, pa);
+                    good &= try_one(&wheres[i], &script_variants[v], flags, pa, NO_TEXT);
+                    good &= try_one(&wheres[i], &script_variants[v], flags, pa, TEXT);
                 }
             }
             ok(good, "%s:%s%s%s%s", wheres[i].name, flags & TCP_FIN ? " FIN" : "",
                flags & TCP_SYN ? " SYN" : "", flags & TCP_RST ? " RST" : "",
                flags & TCP_ACK ? " ACK" : "");
         }
+    }
+}
+
+/* PSH, URG, ECE and CWR change nothing of that, alone or together.  The variants take turns. */
+TEST(every_other_flag)
+{
+    for (size_t i = 0; i < sizeof wheres / sizeof *wheres; i++) {
+        bool good = true;
+        unsigned int turn = 0;
+
+        for (unsigned int f = 0; f < 256; f++) {
+            for (unsigned int pa = 0; pa < N_PLACES * N_ACKS; pa++) {
+                const struct script_variant *v = &script_variants[turn++ % 4];
+
+                good &= try_one(&wheres[i], v, (uint8_t) f, pa, turn & 4 ? TEXT : NO_TEXT);
+            }
+            turn++;                   /* So that none falls into step with the places. */
+        }
+        ok(good, "%s: all 256 combinations of flags", wheres[i].name);
     }
 }
 
@@ -374,6 +425,7 @@ int
 main(void)
 {
     RUN(every_state_and_flag);
+    RUN(every_other_flag);
     RUN(blind_attacks);
     RUN(timestamps);
     RUN(time_wait);

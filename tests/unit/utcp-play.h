@@ -71,7 +71,7 @@ play_info(struct script *s)
 }
 
 /* A segment as given, but for ports, window and octets; sequence numbers are absolute. */
-static enum utcp_verdict
+static inline enum utcp_verdict
 play_inject(struct script *s, struct wire_tcp t, uint32_t len)
 {
     t.src_port = s->tuple.remote_port;

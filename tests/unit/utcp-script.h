@@ -9,16 +9,18 @@
  *     < FLAGS SEQ[:LEN] FIELD...             the client sends
  *     > FLAGS SEQ[:LEN] FIELD...             the next segment that comes out must match
  *     >.                                     nothing (more) comes out
- *     ! open|data N|fin|writable|closed R    the next event must match     !.   no more events
+ *     ! open|data N|fin|writable|r1|closed R   the next event must match     !.   no more events
  *     drop NAME                              the last '<' was dropped for this reason ("none")
  *     +MS                                    time passes; what is due is done when it is due
  *     send N  close  abort  credit N         calls of the user
  *     icmp soft|hard|big SEQ [MTU]           an ICMP error about the segment with SEQ
+ *     dscp N  dscp-all N                     the user's setting: of this connection, of all
  *     state NAME  stat NAME N  gone          what is known of the connection, of the endpoint
  *
- * FIELDs: ack N, win N, mss N, ws N, sackok, ts VAL, ecr N, sack L-R[,L-R]..., urg N, nots.  In '<',
- * "ack" has ACK set as a matter of course, "ts" echoes the last timestamp that came unless "ecr"
- * says otherwise.  In '>' only what is given is compared, and "nosack", "nots" demand absence. */
+ * FIELDs: ack N, win N, mss N, ws N, sackok, ts VAL, ecr N, sack L-R[,L-R]..., urg N, nots, tos N
+ * (the octet of the IP header: DSCP times 4, plus 1 or 2 for ECT, 3 for CE).  In '<', "ack" has ACK
+ * set as a matter of course, "ts" echoes the last timestamp that came unless "ecr" says otherwise.
+ * In '>' only what is given is compared, and "nosack", "nots" demand absence. */
 #ifndef MP_TESTS_UNIT_UTCP_SCRIPT_H
 #define MP_TESTS_UNIT_UTCP_SCRIPT_H 1
 
@@ -91,7 +93,8 @@ struct script_fields {
     uint8_t flags;
     uint32_t seq, len;
     bool has_ack, has_win, has_mss, has_ws, has_sackok, has_ts, has_ecr, has_sack, no_sack, no_ts;
-    uint32_t ack, win, mss, ws, ts, ecr, urg;
+    bool has_tos;
+    uint32_t ack, win, mss, ws, ts, ecr, urg, tos;
     unsigned int n_sack;
     struct wire_sack_block sack[4];
 };
@@ -123,7 +126,7 @@ script_parse_fields(struct script *s, char *text, struct script_fields *f)
             { "ack", &f->has_ack, &f->ack }, { "win", &f->has_win, &f->win },
             { "mss", &f->has_mss, &f->mss }, { "ws", &f->has_ws, &f->ws },
             { "ts", &f->has_ts, &f->ts }, { "ecr", &f->has_ecr, &f->ecr },
-            { "urg", &(bool) { false }, &f->urg },
+            { "urg", &(bool) { false }, &f->urg }, { "tos", &f->has_tos, &f->tos },
         };
         bool known = true;
 
@@ -195,6 +198,7 @@ script_in(struct script *s, char *text)
     for (uint32_t i = 0; i < f.len; i++) {
         s->in[i] = script_octet(f.seq + i);
     }
+    s->path.tos = (uint8_t) f.tos;
     s->verdict = utcp_input(s->u, &s->tuple, &t, &s->path, s->now);
     script_events(s);
     memset(s->in, 0xee, f.len);
@@ -254,7 +258,7 @@ script_out(struct script *s, char *text)
     if (!addr_equal(&seg.tuple.remote, &s->tuple.remote)
         || !addr_equal(&seg.tuple.local, &s->tuple.local)
         || t->src_port != s->tuple.local_port || t->dst_port != s->tuple.remote_port
-        || memcmp(&seg.path, &s->path, sizeof seg.path)) {
+        || memcmp(seg.path.opaque, s->path.opaque, sizeof seg.path.opaque)) {
         return SCRIPT_FAIL(s, "wrong address in %s", got);
     }
     if (t->flags != f.flags || t->seq != s->iss + f.seq || t->payload.n != f.len) {
@@ -269,6 +273,9 @@ script_out(struct script *s, char *text)
         || (f.no_ts && t->opts.has_ts) || (!(t->flags & TCP_SYN) && t->opts.has_mss)) {
         return SCRIPT_FAIL(s, "field differs: got %s ecr %u mss %u ws %u", got, t->opts.ts_ecr,
                            t->opts.mss, t->opts.wscale);
+    }
+    if (f.has_tos && seg.tos != f.tos) {
+        return SCRIPT_FAIL(s, "tos %u in %s", seg.tos, got);
     }
     if (f.has_sack) {
         bool same = f.n_sack == t->opts.n_sack;
@@ -292,7 +299,7 @@ script_out(struct script *s, char *text)
 static bool
 script_event(struct script *s, const char *text)
 {
-    static const char *const names[] = { "open", "data", "fin", "writable", "closed" };
+    static const char *const names[] = { "open", "data", "fin", "writable", "r1", "closed" };
     static const char *const reasons[] = { "normal", "reset", "timeout", "abort" };
     char got[64];
 
@@ -413,6 +420,7 @@ script_set(struct script *s, const char *args)
     SCRIPT_SET(rcv_wnd_max) SCRIPT_SET(rcv_wnd_initial) SCRIPT_SET(rcv_budget)
     SCRIPT_SET(snd_buf_max) SCRIPT_SET(rto_min_us) SCRIPT_SET(r2_us) SCRIPT_SET(syn_r2_us)
     SCRIPT_SET(time_wait_us) SCRIPT_SET(fin_wait_2_us) SCRIPT_SET(keep_alive_us)
+    SCRIPT_SET(r1) SCRIPT_SET(dscp) SCRIPT_SET(ecn)
     return SCRIPT_FAIL(s, "no such setting");
 }
 
@@ -483,6 +491,10 @@ script_line(struct script *s, const struct script_variant *v, char *line)
         utcp_abort(s->u, s->conn);
     } else if (!strncmp(line, "credit ", 7)) {
         utcp_credit(s->u, s->conn, n);
+    } else if (!strncmp(line, "dscp ", 5)) {
+        utcp_set_dscp(s->u, s->conn, (uint8_t) n);
+    } else if (!strncmp(line, "dscp-all ", 9)) {
+        utcp_set_default_dscp(s->u, (uint8_t) n);
     } else if (!strncmp(line, "icmp ", 5)) {
         return script_icmp(s, args);
     } else if (!strncmp(line, "drop ", 5)) {

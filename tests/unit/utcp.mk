@@ -31,7 +31,8 @@ tests_unit_test_utcp_states_LDADD = $(UTCP_TEST_LDADD)
 
 check_PROGRAMS += tests/unit/test-utcp-limits
 TESTS += tests/unit/test-utcp-limits
-tests_unit_test_utcp_limits_SOURCES = tests/unit/test-utcp-limits.c tests/unit/tap.h
+tests_unit_test_utcp_limits_SOURCES = \
+	tests/unit/test-utcp-limits.c tests/unit/utcp-peer.h tests/unit/tap.h
 tests_unit_test_utcp_limits_LDADD = $(UTCP_TEST_LDADD)
 
 check_PROGRAMS += tests/unit/test-utcp-rfc9293
@@ -54,3 +55,24 @@ tests_unit_test_utcp_rcvwnd_SOURCES = \
 	tests/unit/test-utcp-rcvwnd.c tests/unit/utcp-play.h tests/unit/utcp-script.h \
 	tests/unit/tap.h
 tests_unit_test_utcp_rcvwnd_LDADD = $(UTCP_TEST_LDADD)
+
+check_PROGRAMS += tests/unit/test-utcp-ds
+TESTS += tests/unit/test-utcp-ds
+tests_unit_test_utcp_ds_SOURCES = \
+	tests/unit/test-utcp-ds.c tests/unit/utcp-play.h tests/unit/utcp-script.h \
+	tests/unit/tap.h
+tests_unit_test_utcp_ds_LDADD = $(UTCP_TEST_LDADD)
+
+check_PROGRAMS += tests/unit/test-utcp-failures
+TESTS += tests/unit/test-utcp-failures
+tests_unit_test_utcp_failures_SOURCES = \
+	tests/unit/test-utcp-failures.c tests/unit/utcp-play.h tests/unit/utcp-script.h \
+	tests/unit/tap.h
+tests_unit_test_utcp_failures_LDADD = $(UTCP_TEST_LDADD)
+
+check_PROGRAMS += tests/unit/test-utcp-attacks
+TESTS += tests/unit/test-utcp-attacks
+tests_unit_test_utcp_attacks_SOURCES = \
+	tests/unit/test-utcp-attacks.c tests/unit/utcp-peer.h tests/sim/invariants.h \
+	tests/unit/tap.h
+tests_unit_test_utcp_attacks_LDADD = $(UTCP_TEST_LDADD)

@@ -23,6 +23,10 @@ struct host {                         /* One TCP client at port 1..9 of a proxy'
     uint16_t vlan;                    /* 0: untagged. */
     uint32_t snd_una, snd_nxt, rcv_nxt, wnd;
     bool open, got_fin, got_rst, ack_owed;
+    bool is_gone;                     /* Hears nothing and says nothing any more. */
+    uint8_t tos;                      /* Of what it sends... */
+    uint8_t syn_flags;                /* ...these on the SYN as well. */
+    uint8_t rx_tos, rx_flags;         /* Of what came last. */
     uint8_t *tx, *rx;
     size_t n_tx, n_rx;                /* Bytes not yet sent, bytes received. */
     size_t n_taken;                   /* Received bytes that a test has looked at. */
@@ -30,6 +34,7 @@ struct host {                         /* One TCP client at port 1..9 of a proxy'
 
 struct logged {                       /* A UDP datagram that crossed between the switches. */
     int from;
+    uint8_t tos;
     size_t n;
     uint8_t data[128];                /* Its beginning. */
 };
@@ -116,6 +121,7 @@ host_segment(struct host *h, uint8_t flags, const void *data, size_t n)
     static uint8_t buf[WIRE_HEADROOM + 1600];
     struct wire_l3 l3 = {
         .dst_mac = h->to_mac, .src_mac = h->mac, .src = h->addr, .dst = h->to, .ttl = 64, .df = true,
+        .tos = h->tos,
     };
     struct wire_tcp tcp = {
         .src_port = h->tcp_port, .dst_port = 1883, .seq = h->snd_nxt, .ack = h->rcv_nxt,
@@ -124,6 +130,7 @@ host_segment(struct host *h, uint8_t flags, const void *data, size_t n)
     uint8_t *start, *payload = buf + WIRE_HEADROOM;
 
     if (flags & TCP_SYN) {
+        tcp.flags |= h->syn_flags;
         tcp.opts.has_mss = true;
         tcp.opts.mss = 1400;
     }
@@ -145,9 +152,11 @@ host_input(struct host *h, const struct wire_frame *f)
 {
     const struct wire_tcp *t = &f->tcp;
 
-    if (t->dst_port != h->tcp_port || (h->vlan != 0) != (f->eth.n_tags == 1)) {
+    if (h->is_gone || t->dst_port != h->tcp_port || (h->vlan != 0) != (f->eth.n_tags == 1)) {
         return;
     }
+    h->rx_tos = f->ip.tos;
+    h->rx_flags = t->flags;
     h->got_rst |= (t->flags & TCP_RST) != 0;
     if (t->flags & TCP_SYN) {
         h->rcv_nxt = t->seq + 1;
@@ -201,6 +210,7 @@ world_log(struct world *w, int from, const struct wire_frame *f)
         struct logged *l = &w->log[w->n_log++];
 
         l->from = from;
+        l->tos = f->ip.tos;
         l->n = f->udp.payload.n;
         memcpy(l->data, f->udp.payload.p, MP_MIN(l->n, sizeof l->data));
     } else if (f->kind == WIRE_FRAGMENT) {
