@@ -5,6 +5,7 @@
 
 check_PROGRAMS += \
 	tests/bench/mqtt-load \
+	tests/bench/probe \
 	tests/bench/swarm \
 	tests/bench/udp-ping \
 	tests/bench/bench-idle \
@@ -16,6 +17,7 @@ tests_bench_mqtt_load_SOURCES = \
 	tests/bench/load-report.c \
 	tests/bench/load-send.c \
 	tests/bench/mqtt-load.c
+tests_bench_probe_SOURCES = tests/bench/probe.c
 tests_bench_swarm_SOURCES = \
 	tests/bench/swarm.h \
 	tests/bench/swarm-client.c \

@@ -73,7 +73,7 @@ BUILT = {"ovs-mqtt-proxyd": ("MP_DAEMON", "src/ovs-mqtt-proxyd", "ovs-mqtt-proxy
          "relay": ("MP_RELAY", "tests/tools/relay"),
          "synflood": (None, "tests/tools/synflood"),
          **{name: (None, "tests/bench/" + name) for name in (
-             "mqtt-load", "reflector", "swarm", "udp-ping")}}
+             "mqtt-load", "probe", "reflector", "swarm", "udp-ping")}}
 
 
 def program(name):

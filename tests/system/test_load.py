@@ -51,7 +51,7 @@ def bulk():
 
 
 def bench(name, *options):
-    """Runs a bench in short; {"POINT SYSTEM NAME": median}."""
+    """Runs a bench in short: {"POINT SYSTEM NAME": median}, without the ratios."""
     done = run([PYTHON, os.path.join(TOP, "tests", "bench", "bench-" + name), *options], timeout=60)
     lines = [line.split() for line in done.stdout.decode().splitlines()]
     assert all(line[0] == name and len(line) == 6 for line in lines), done.stdout
@@ -59,7 +59,7 @@ def bench(name, *options):
 
 
 @test("benches-of-many-clients-print-their-figures", timeout=120,
-      needs=("daemon", "swarm", "mqtt-load", "mosquitto"))
+      needs=("daemon", "swarm", "mqtt-load", "mosquitto", "synflood", "tcpdump"))
 def benches():
     figures = bench("connections", "-n", "500", "-k", "0.5", "-t", "0.2")
     assert figures["500 daemon opened"] == figures["500 daemon open_at_end"] == 500, figures
@@ -69,3 +69,8 @@ def benches():
         point = "qos1-1kB-heard-queue100 %s " % system
         assert figures[point + "unfinished"] == 0, figures
         assert figures[point + "arrived_percent"] == 100, figures
+    figures = bench("synflood", "-r", "1", "-t", "0.3", "-R", "20000", "-N", "1")
+    for system in ("daemon", "reflector"):
+        assert figures["flood %s probes" % system] == 300, figures
+        assert figures["flood %s all_p99_us" % system] > 0, figures
+    assert figures["flood daemon full_options"] == 1, figures
