@@ -6,16 +6,26 @@
 
 check_PROGRAMS += \
 	tests/bench/mqtt-load \
+	tests/bench/probe \
+	tests/bench/swarm \
 	tests/bench/udp-ping \
 	tests/bench/bench-idle \
 	tests/bench/bench-segments \
 	tests/bench/bench-subscriptions
 tests_bench_mqtt_load_SOURCES = \
 	tests/bench/load.h \
+	tests/bench/load-bulk.c \
 	tests/bench/load-packets.c \
 	tests/bench/load-report.c \
 	tests/bench/load-send.c \
 	tests/bench/mqtt-load.c
+tests_bench_probe_SOURCES = tests/bench/probe.c
+tests_bench_swarm_SOURCES = \
+	tests/bench/swarm.h \
+	tests/bench/swarm-client.c \
+	tests/bench/swarm-frames.c \
+	tests/bench/swarm.c
+tests_bench_swarm_LDADD = src/wire/libwire.a src/base/libbase.a
 tests_bench_udp_ping_SOURCES = tests/bench/udp-ping.c
 tests_bench_bench_idle_SOURCES = \
 	tests/bench/bench-idle.c \
@@ -52,6 +62,8 @@ tests_bench_reflector_LDADD = \
 endif
 
 EXTRA_DIST += \
+	tests/bench/bench-bulk \
+	tests/bench/bench-connections \
 	tests/bench/bench-lossy \
 	tests/bench/bench-messages \
 	tests/bench/bench-mqtt \

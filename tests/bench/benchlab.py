@@ -26,9 +26,6 @@ DAEMON, MOSQUITTO, REFLECTOR = "daemon", "mosquitto", "reflector"
 EDGE2, EDGE3 = "192.168.1.202", "192.168.1.203"     # the daemons' addresses at s2 and s3
 LONELY_PORT = 1884          # of the mosquitto that has no bridge
 
-for program in ("mqtt-load", "reflector", "udp-ping", "bench-idle"):
-    lab.BUILT[program] = (None, "tests/bench/" + program)
-
 
 def parser(description):
     """Options that every bench has."""
@@ -121,19 +118,58 @@ def switches_forward(network):
         network.ovs.ofctl("add-flow", bridge, "priority=0,actions=NORMAL")
 
 
-def pubsub(network, options, addresses, pids, seconds):
-    """The figures of one run of mqtt-load; 'addresses': of the brokers of publishers and of
-    subscribers; 'pids', by name: whose processor time is measured."""
+def set_congestion_control(hosts, name):
+    """Of their kernels' TCP."""
+    for host in hosts:
+        host.run("sysctl -qw net.ipv4.tcp_congestion_control=" + name)
+
+
+def load(network, options, pids, seconds, *mode):
+    """The figures of one run of mqtt-load; 'pids', by name: whose processor time is measured;
+    'mode': its name and the brokers' addresses."""
     argv = [lab.program("mqtt-load"), "-t", str(seconds),
             *(w for item in pids.items() for w in ("-c", "%s=%d" % item)), *map(str, options),
-            "pubsub", *addresses]
+            *mode]
     return parse_load(network.run(argv, timeout=seconds + 40).stdout)
+
+
+class OneSwitch:
+    """h1 and h2 with the clients, h3 with mosquitto, and the daemon, all at one bridge."""
+
+    def __init__(self, network, daemon_options=(), mosquitto=(), **bridge_options):
+        self.lab = network
+        network.bridge("s1", **bridge_options)
+        self.hosts = [network.host("h%d" % i, "s1", "192.168.1.10%d/24" % i,
+                                   "00:00:00:00:00:0%d" % i) for i in (1, 2, 3)]
+        switches_forward(network)
+        daemon = network.daemon("mp", "--address", EDGE2, *daemon_options, "-vconsole:info",
+                                network.ovs.mgmt("s1")).wait_flows("s1")
+        self.brokers = {
+            DAEMON: (daemon, EDGE2),
+            MOSQUITTO: (network.mosquitto(self.hosts[2], config=mosquitto), self.hosts[2].ip),
+        }
+
+    def pubsub(self, system, options, seconds):
+        """Publishers on h1, subscribers on h2."""
+        return self._load(system, ("-S", self.hosts[1].ns, *options), seconds, "pubsub", 2)
+
+    def bulk(self, system, options, subscribers, seconds):
+        """Publishers on h1, a subscriber on h2 or none."""
+        return self._load(system, ("-S", self.hosts[1].ns, *options), seconds, "bulk",
+                          1 + subscribers)
+
+    def _load(self, system, options, seconds, mode, n_addresses):
+        broker, ip = self.brokers[system]
+        pids = {"vswitchd": self.lab.ovs.vswitchd.pid, "broker": broker.pid}
+        return load(self.lab, ("-P", self.hosts[0].ns, *options), pids, seconds, mode,
+                    *[ip] * n_addresses)
 
 
 class TwoEdges:
     """The tree s1, s2, s3; publishers on h3, subscribers on h2, or on h5 at the publishers' own
-    edge, or publishers on h6, a path of 20 ms away from s3.  Two daemons that own virtual addresses at s2 and s3; two mosquittos on h1 and h4, behind
-    the same switches, bridged; a third on h4 that is not."""
+    edge, or publishers on h6, a path of 20 ms away from s3.  Two daemons that own virtual addresses
+    at s2 and s3; two mosquittos on h1 and h4, behind the same switches, bridged; a third on h4 that
+    is not."""
 
     def __init__(self, network, daemon_options=()):
         self.lab = network
@@ -186,5 +222,5 @@ class TwoEdges:
         pids = {"vswitchd": self.lab.ovs.vswitchd.pid, "edge3": brokers[-1].pid}
         if len(brokers) > 1:
             pids["edge2"] = brokers[0].pid
-        return pubsub(self.lab, ("-P", hosts[0].ns, "-S", hosts[1].ns, *options), addresses, pids,
-                      seconds)
+        return load(self.lab, ("-P", hosts[0].ns, "-S", hosts[1].ns, *options), pids, seconds,
+                    "pubsub", *addresses)

@@ -1,7 +1,8 @@
 /* Copyright 2026 The ovs-mqtt-proxy authors.
  * SPDX-License-Identifier: Apache-2.0 */
 /* What the parts of the load generator share: mqtt-load.c makes the load, of load-packets.c's
- * control packets, which load-send.c writes; load-report.c measures and prints.  One thread. */
+ * control packets, which load-send.c writes; load-report.c measures and prints, load-bulk.c what
+ * many bytes at once take.  One thread. */
 #ifndef MP_BENCH_LOAD_H
 #define MP_BENCH_LOAD_H 1
 
@@ -66,6 +67,7 @@ struct load {
     int pids[MAX_PIDS], n_pids;
     int port, n_pubs, n_subs, size, window, outstanding, qos;
     double seconds, warm_up;
+    uint64_t bytes, count;            /* Of each publisher in bulk; else count is 0. */
     bool nagle;
     int epoll;
     struct conn conns[MAX_CONNS];     /* Publishers or pingers first, then subscribers. */
@@ -79,6 +81,11 @@ struct load {
 
 void load_die(const char *what);      /* Prints it with errno's text; exits. */
 uint64_t load_now_ns(void);
+
+/* Takes in what has come, waiting for it until then; writes what it allows. */
+void load_turn(struct load *, int timeout_ms);
+void load_publish(struct load *, struct conn *);      /* What window and socket allow. */
+void load_bulk(struct load *);
 
 void load_write_all(int fd, const void *, size_t n);  /* Something small, at the beginning. */
 void load_send_connect(const struct load *, const struct conn *);

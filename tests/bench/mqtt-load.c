@@ -7,6 +7,8 @@
  *   ping    N connections, each with OUTSTANDING PINGREQs on their way
  *   pubsub  N publishers, M subscribers: pairs (N = M), fan-out (N = 1) or fan-in (M = 1); a
  *           publisher may be WINDOW messages ahead of its slowest subscriber
+ *   bulk    N publishers that begin at once with BYTES each, and one subscriber or none; within
+ *           SECONDS at most
  *
  * Every message is a write() of its own, with TCP_NODELAY unless Nagle's algorithm is asked for.
  * A message is done when it arrives; with QoS 1 and 2 the window is also what the broker has
@@ -90,20 +92,28 @@ slowest_edge(const struct load *l, const struct conn *pub)
 
 /* ---- Traffic ---- */
 
-/* Sends as many messages as the window and the socket allow. */
-static void
-publish(struct load *l, struct conn *c)
+/* How many messages this publisher may have sent. */
+static uint64_t
+allowed(const struct load *l, const struct conn *c)
 {
-    uint64_t edge = slowest_edge(l, c);
+    uint64_t edge = l->count ? l->count : slowest_edge(l, c);
 
-    if (c->waits_out && !load_flush(l, c)) {
-        return;
-    }
     /* The window holds for what the broker has not acknowledged, too. */
     if (l->qos && c->n_acked < edge) {
         edge = c->n_acked;
     }
-    while (l->running && c->n_sent < edge + (uint64_t) l->window && load_send_message(l, c)) {
+    edge += (uint64_t) l->window;
+    return l->count && l->count < edge ? l->count : edge;
+}
+
+/* Sends as many messages as the window and the socket allow. */
+void
+load_publish(struct load *l, struct conn *c)
+{
+    if (c->waits_out && !load_flush(l, c)) {
+        return;
+    }
+    while (l->running && c->n_sent < allowed(l, c) && load_send_message(l, c)) {
         continue;
     }
 }
@@ -247,10 +257,10 @@ go_on(struct load *l, const struct conn *c)
     if (c->role == PINGER) {
         ping(l, &l->conns[c->index]);
     } else if (c->role == PUBLISHER || (l->n_pubs > 1 && l->n_subs > 1)) {
-        publish(l, &l->conns[c->index]);
+        load_publish(l, &l->conns[c->index]);
     } else {
-        for (int i = 0; i < l->n_pubs; i++) {
-            publish(l, &l->conns[i]);
+        for (int i = 0; i < l->n_pubs && !l->count; i++) {
+            load_publish(l, &l->conns[i]);
         }
     }
 }
@@ -276,8 +286,8 @@ receive(struct load *l, struct conn *c)
     go_on(l, c);
 }
 
-static void
-turn(struct load *l, int timeout_ms)
+void
+load_turn(struct load *l, int timeout_ms)
 {
     struct epoll_event events[256];
     int n = epoll_wait(l->epoll, events, 256, timeout_ms);
@@ -289,7 +299,7 @@ turn(struct load *l, int timeout_ms)
             receive(l, c);
         }
         if (events[i].events & EPOLLOUT) {
-            c->role == SUBSCRIBER ? (void) load_flush(l, c) : publish(l, c);
+            c->role == SUBSCRIBER ? (void) load_flush(l, c) : load_publish(l, c);
         }
     }
 }
@@ -364,7 +374,7 @@ open_all(struct load *l)
     }
     enter_netns(l->pub_netns);
     for (int i = 0; i < l->n_pubs; i++) {
-        open_conn(l, l->n_subs ? PUBLISHER : PINGER, i);
+        open_conn(l, l->n_subs || l->count ? PUBLISHER : PINGER, i);
     }
     while (l->n_ready < l->n_conns) {
         if (load_now_ns() > give_up) {
@@ -372,7 +382,7 @@ open_all(struct load *l)
                     l->n_conns);
             exit(EXIT_FAILURE);
         }
-        turn(l, 100);
+        load_turn(l, 100);
     }
 }
 
@@ -391,7 +401,7 @@ static void
 run_until(struct load *l, uint64_t until)
 {
     while (load_now_ns() < until) {
-        turn(l, 10);
+        load_turn(l, 10);
     }
 }
 
@@ -438,7 +448,7 @@ give_up_lost(struct load *l)
             l->n_given_up++;
             f->edge = f->from->n_sent;
             f->last_ns = now;
-            publish(l, f->from);
+            load_publish(l, f->from);
         }
     }
 }
@@ -449,7 +459,7 @@ run_for(struct load *l, double seconds)
     uint64_t end = load_now_ns() + (uint64_t) (seconds * 1e9);
 
     while (load_now_ns() < end) {
-        turn(l, 10);
+        load_turn(l, 10);
         give_up_lost(l);
     }
 }
@@ -467,7 +477,7 @@ run(struct load *l)
     }
     l->running = true;
     for (int i = 0; i < l->n_pubs; i++) {
-        l->n_subs ? publish(l, &l->conns[i]) : ping(l, &l->conns[i]);
+        l->n_subs ? load_publish(l, &l->conns[i]) : ping(l, &l->conns[i]);
     }
     run_for(l, l->warm_up);
     l->n_samples = 0;
@@ -481,7 +491,7 @@ run(struct load *l)
     }
     patience = load_now_ns() + 2 * SEC;
     for (uint64_t n = 0; n != n_sent && load_now_ns() < patience; ) {
-        turn(l, 20);
+        load_turn(l, 20);
         n = 0;
         for (int i = 0; i < l->n_flows; i++) {
             n += l->flows[i].n_received;
@@ -499,7 +509,8 @@ usage(void)
     fputs("usage: mqtt-load [-P PUB_NETNS] [-S SUB_NETNS] [-p PORT] [-n PUBLISHERS]\n"
           "                 [-m SUBSCRIBERS] [-z BYTES] [-w WINDOW] [-o OUTSTANDING] [-g]\n"
           "                 [-t SECONDS] [-W WARM_UP_SECONDS] [-c NAME=PID]...\n"
-          "                 [-q QOS] [-u USER -k PASSWORD] ping HOST | pubsub PUB_HOST SUB_HOST\n"
+          "                 [-q QOS] [-b BYTES] [-u USER -k PASSWORD]\n"
+          "                 ping HOST | pubsub PUB_HOST SUB_HOST | bulk PUB_HOST [SUB_HOST]\n"
           "-g: with Nagle's algorithm; -c: CPU time of a process per 1,000 messages\n", stderr);
     exit(2);
 }
@@ -522,7 +533,7 @@ parse_options(struct load *l, int argc, char *argv[])
 {
     int option;
 
-    while ((option = getopt(argc, argv, "P:S:p:n:m:z:w:o:gt:W:c:q:u:k:")) != -1) {
+    while ((option = getopt(argc, argv, "P:S:p:n:m:z:w:o:gt:W:c:q:b:u:k:")) != -1) {
         switch (option) {
         case 'P': l->pub_netns = optarg; break;
         case 'S': l->sub_netns = optarg; break;
@@ -537,6 +548,7 @@ parse_options(struct load *l, int argc, char *argv[])
         case 'W': l->warm_up = atof(optarg); break;
         case 'c': add_pid(l, optarg); break;
         case 'q': l->qos = atoi(optarg); break;
+        case 'b': l->bytes = strtoull(optarg, NULL, 10); break;
         case 'u': l->user = optarg; break;
         case 'k': l->password = optarg; break;
         default: usage();
@@ -547,6 +559,13 @@ parse_options(struct load *l, int argc, char *argv[])
     } else if (argc - optind == 3 && !strcmp(argv[optind], "pubsub")) {
         l->n_subs = l->n_subs ? l->n_subs : l->n_pubs;
         l->sub_host = argv[optind + 2];
+    } else if (argc - optind >= 2 && argc - optind <= 3 && !strcmp(argv[optind], "bulk")) {
+        l->sub_host = argv[optind + 2];
+        l->n_subs = l->sub_host != NULL;
+        l->count = l->bytes / (uint64_t) (l->size > 0 ? l->size : 1);
+        if (!l->count) {
+            usage();
+        }
     } else {
         usage();
     }
@@ -571,7 +590,7 @@ main(int argc, char *argv[])
 {
     static struct load l = {
         .port = 1883, .n_pubs = 1, .size = 64, .window = 100, .outstanding = 1, .seconds = 3,
-        .warm_up = 0.3,
+        .warm_up = 0.3, .bytes = 1000000,
     };
 
     parse_options(&l, argc, argv);
@@ -590,6 +609,6 @@ main(int argc, char *argv[])
     }
     open_all(&l);
     prime(&l);
-    run(&l);
+    l.count ? load_bulk(&l) : run(&l);
     return EXIT_SUCCESS;
 }

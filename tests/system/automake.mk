@@ -13,6 +13,7 @@ EXTRA_DIST += \
 	tests/system/lossy.py \
 	tests/system/persistload.py \
 	tests/system/procs.py \
+	tests/system/swarm.py \
 	tests/system/test_access.py \
 	tests/system/test_demo.py \
 	tests/system/test_ds.py \
@@ -20,6 +21,7 @@ EXTRA_DIST += \
 	tests/system/test_harness.py \
 	tests/system/test_flood.py \
 	tests/system/test_interop.py \
+	tests/system/test_load.py \
 	tests/system/test_lossy.py \
 	tests/system/test_mininet.py \
 	tests/system/test_peer_app.py \

@@ -22,10 +22,10 @@ def mac_of(host, address):
     return words[words.index("lladdr") + 1]
 
 
-def start(lab, attacker, address, mac, rate, count):
-    """A Process that sends 'count' SYNs."""
+def start(lab, attacker, address, mac, rate, count, seed=1):
+    """A Process that sends 'count' SYNs, of other sources with another seed."""
     return lab.spawn("synflood", [program("synflood"), "eth0", mac, address, "1883", str(rate),
-                                  str(count)], host=attacker)
+                                  str(count), str(seed)], host=attacker)
 
 
 class PingPong(threading.Thread):

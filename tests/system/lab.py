@@ -47,6 +47,8 @@ NEEDS = {
     "daemon": lambda: program("ovs-mqtt-proxyd"),
     "relay": lambda: program("relay"),
     "synflood": lambda: program("synflood"),
+    "mqtt-load": lambda: program("mqtt-load"),
+    "swarm": lambda: program("swarm"),
     "mosquitto": lambda: (program("mosquitto"), program("mosquitto_pub")),
     "tcpdump": lambda: program("tcpdump"),
     "mininet": lambda: (program("mn"), program("mnexec")),
@@ -69,7 +71,9 @@ def test(name, timeout=60, needs=()):
 # Where the build leaves programs that are not in PATH, relative to the build directory.
 BUILT = {"ovs-mqtt-proxyd": ("MP_DAEMON", "src/ovs-mqtt-proxyd", "ovs-mqtt-proxyd"),
          "relay": ("MP_RELAY", "tests/tools/relay"),
-         "synflood": (None, "tests/tools/synflood")}
+         "synflood": (None, "tests/tools/synflood"),
+         **{name: (None, "tests/bench/" + name) for name in (
+             "mqtt-load", "probe", "reflector", "swarm", "udp-ping")}}
 
 
 def program(name):

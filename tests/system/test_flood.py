@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """SYN floods: with the switch's meter, and with nothing but SYN cookies."""
 
+import os
+
 import flood
 from lab import Lab, test, wait_for
 from test_edge import VIRTUAL, one_switch, virtual
@@ -10,6 +12,11 @@ FLOOD = 20000                   # SYNs, in a second.
 ALL_OPTIONS = {"mss", "sack", "timestamps", "wscale"}
 MAX_HALF_OPEN = 100
 NEWCOMERS = 5
+
+
+def resident_bytes(process):
+    with open("/proc/%d/statm" % process.pid) as pages:
+        return int(pages.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
 def half_open(daemon):
@@ -61,3 +68,16 @@ def unmetered():
         assert 0 < half_open(daemon) <= MAX_HALF_OPEN, half_open(daemon)
         assert tcp["cookies_sent"] > FLOOD / 20, tcp
         assert tcp["cookies_accepted"] == NEWCOMERS, "the newcomers came by cookies: %r" % tcp
+        # Now that it has seen a flood, another of other sources costs none: at 64
+        # bytes for each SYN that reached it, it would be a megabyte.
+        before = resident_bytes(daemon)
+        host, attacker = lab.hosts["h1"], lab.hosts["h2"]
+        attack = flood.start(lab, attacker, VIRTUAL, flood.mac_of(host, VIRTUAL), FLOOD,
+                             FLOOD, seed=2)
+        assert attack.wait(20) == 0, attack.text
+        more = daemon.json("stats/show")["tcp"]["cookies_sent"] - tcp["cookies_sent"]
+        assert more > FLOOD / 20, more
+        assert half_open(daemon) <= MAX_HALF_OPEN, half_open(daemon)
+        grown = resident_bytes(daemon) - before
+        assert grown < more * 64 / 4, "%d bytes after %d cookies" % (grown, more)
+        print("%d bytes after %d cookies" % (grown, more))
