@@ -29,12 +29,14 @@ find_peer(struct peers *ps, const struct ip_addr *addr, uint16_t port, enum peer
 }
 
 static void
-begin_stream(const struct peers *ps, struct peer *p)
+begin_stream(const struct peers *ps, struct peer *p, usec_t now)
 {
-    if (!p->out) {
-        p->out = sendstream_create(ps->epoch);
+    if (now >= p->deaf_until) {
+        if (!p->out) {
+            p->out = sendstream_create(ps->epoch);
+        }
+        p->is_reliable = true;
     }
-    p->is_reliable = true;
 }
 
 static void
@@ -49,7 +51,7 @@ subscribe(struct peers *ps, struct peer *p, const struct peer_packet *pkt, struc
         p->n_repeated += p->n_repeated < REPEATS;
         p->filters[e->value].at = now;
         if (pkt->packet_id == PEER_RELIABLE_ID && !p->spec.strict) {
-            begin_stream(ps, p);
+            begin_stream(ps, p, now);
         }
         return;
     }
@@ -308,10 +310,13 @@ hear_pdu(struct peers *ps, struct peer *p, struct slice datagram, usec_t now)
     }
     if (pdu.type == PEER_PDU_DATA) {
         hear_life(ps, p, now);
+        p->deaf_until = now;
         hear_data(ps, p, &pdu, now);
     } else if (p->out && sendstream_ack(p->out, &pdu, now)) {
         hear_life(ps, p, now);
         p->is_stalled = false;
+        p->has_answered = true;
+        p->deaf_until = now;
     } else {
         ps->stats.unexpected++;
     }

@@ -191,6 +191,7 @@ run_stream(struct peers *ps, struct peer *p, usec_t now)
     p->is_congested = false;
     if (now - since >= GONE_US) {
         peers_end_stream(ps, p);
+        p->deaf_until = p->has_answered ? now : now + DEAF_US;
     }
 }
 

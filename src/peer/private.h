@@ -24,6 +24,9 @@
 #define STALLED_US CLOCK_SEC
 /* ...and after this it is spoken to as if it had never been heard; what waited for it is stale. */
 #define GONE_US (10 * CLOCK_SEC)
+/* One that has never answered DATA may have its SUBSCRIBEs relayed by somebody who does not know the
+ * dialect: for so long they are not believed. */
+#define DEAF_US (600 * CLOCK_SEC)
 
 #define PEERS_LIMIT 256               /* Whatever the configuration says: bitmaps, linear scans. */
 
@@ -66,6 +69,8 @@ struct peer {
     bool is_reliable;                 /* Understands the reliable dialect: it said so. */
     bool is_stalled;                  /* Has not answered for STALLED_US. */
     bool is_congested;                /* More waits for it than should. */
+    bool has_answered;                /* Our DATA, ever. */
+    usec_t deaf_until;                /* Not believed that it understands. */
     bool publish_first;               /* Whose turn it is, if both queues hold something. */
     usec_t last_heard_at;             /* -1: never. */
     usec_t send_at;                   /* No datagram before. */

@@ -386,6 +386,35 @@ TEST(who_does_not_answer_holds_nobody_back)
     finish(&w);
 }
 
+static bool
+loses_pdus(const struct world *w, const struct peer_pdu *pdu)
+{
+    (void) w;
+    return pdu->type;
+}
+
+/* Somebody between relays what it knows, the prototype's dialect, and nothing else. */
+TEST(who_never_answers_is_spoken_to_plainly)
+{
+    struct world w;
+
+    start(&w);
+    w.loses = loses_pdus;
+    publish(&w, 0, 10);
+    elapse(&w, 11 * SEC);
+    ok(!info_of(w.a).is_reliable && w.n_got == 0, "the first message is lost");
+    elapse(&w, 100 * SEC);
+    ok(!info_of(w.a).is_reliable, "what it says of itself is not believed any more");
+    publish(&w, 0, 10);
+    publish(&w, 1, 10);
+    elapse(&w, SEC);
+    is_int(w.n_got, 2, "so it gets plain PUBLISHes");
+    w.loses = NULL;
+    elapse(&w, 600 * SEC);
+    ok(info_of(w.a).is_reliable, "after ten minutes it may try again");
+    finish(&w);
+}
+
 TEST(either_side_may_start_anew)
 {
     struct world w;
@@ -507,6 +536,7 @@ main(void)
     RUN(a_lost_tail_comes_by_time_out);
     RUN(no_more_is_under_way_than_a_switch_holds);
     RUN(who_does_not_answer_holds_nobody_back);
+    RUN(who_never_answers_is_spoken_to_plainly);
     RUN(either_side_may_start_anew);
     RUN(garbage_in_a_stream_costs_what_it_spoils);
     RUN(strict_peers_are_no_partners);
