@@ -151,41 +151,48 @@ chain_drop(struct chain *c, uint32_t n)
     }
 }
 
-void
-chain_peek(const struct chain *c, uint32_t off, void *dst_, uint32_t n)
+struct chain_piece
+chain_piece(const struct chain *c, uint32_t off, uint32_t n)
 {
     struct chain_entry *e = c->head;
-    uint8_t *dst = dst_;
+    struct chain_piece piece = { .whole = NULL };
     uint32_t at = 0;
 
-    mp_assert(off <= c->size && n <= c->size - off);
-    if (!n) {
-        return;
-    }
+    mp_assert(n && off <= c->size && n <= c->size - off);
     if (e->hint && e->hint_off <= off) {
         at = e->hint_off;
         e = e->hint;
     }
-    for (;;) {
-        if (off - at < e->len) {
-            uint32_t skip = off - at;
-            uint32_t part = MP_MIN(e->len - skip, n);
-
-            memcpy(dst, entry_bytes(e) + skip, part);
-            dst += part;
-            off += part;
-            n -= part;
-            if (!n) {
-                break;
-            }
-        }
+    while (off - at >= e->len) {
         at += e->len;
         e = e->next;
+    }
+    piece.p = entry_bytes(e) + (off - at);
+    piece.n = MP_MIN(e->len - (off - at), n);
+    if (e->mbuf && piece.n == e->mbuf->size) {
+        piece.whole = e->mbuf;
     }
     /* The front entry would be a useless hint, and chain_drop() relies on a hint that starts
      * beyond what it drops. */
     c->head->hint = e == c->head ? NULL : e;
     c->head->hint_off = at;
+    return piece;
+}
+
+void
+chain_peek(const struct chain *c, uint32_t off, void *dst_, uint32_t n)
+{
+    uint8_t *dst = dst_;
+
+    mp_assert(off <= c->size && n <= c->size - off);
+    while (n) {
+        struct chain_piece piece = chain_piece(c, off, n);
+
+        memcpy(dst, piece.p, piece.n);
+        dst += piece.n;
+        off += piece.n;
+        n -= piece.n;
+    }
 }
 
 void

@@ -22,6 +22,13 @@ void chain_put_copy(struct chain *, const void *, size_t);      /* Appends a cop
 void chain_put_mbuf(struct chain *, struct mbuf *, uint32_t off, uint32_t len);
 void chain_drop(struct chain *, uint32_t n);                    /* Removes n bytes at the front. */
 void chain_peek(const struct chain *, uint32_t off, void *dst, uint32_t n); /* Copies, no change. */
+/* The bytes from 'off' on that lie together, at most 'n' (not 0) of them. */
+struct chain_piece {
+    const uint8_t *p;
+    uint32_t n;
+    struct mbuf *whole;               /* They are all of this one (borrowed), or NULL. */
+};
+struct chain_piece chain_piece(const struct chain *, uint32_t off, uint32_t n);
 void chain_prefetch(const struct chain *);          /* Advice: it will be dropped or peeked at. */
 size_t chain_memory(const struct chain *);          /* True bytes: entries + bodies' share. */
 

@@ -16,6 +16,7 @@ mbuf_create(size_t size)
 
     m->n_refs = 1;
     m->size = (uint32_t) size;
+    m->csum = 0;
     return m;
 }
 

@@ -11,6 +11,8 @@
 struct mbuf {
     uint32_t n_refs;
     uint32_t size;                    /* Bytes in data. */
+    uint32_t csum;                    /* Of all of them, for whoever sums them up (wire/csum.h);
+                                       * 0: nobody has yet. */
     uint8_t data[];
 };
 

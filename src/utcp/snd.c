@@ -12,6 +12,7 @@
 
 #include "utcp/cc.h"
 #include "utcp/conn.h"
+#include "wire/csum.h"
 
 #define MIN_IN_FLIGHT 64              /* Segments, of any size; beyond, only full ones... */
 #define MAX_IN_FLIGHT 512             /* ...up to here: each SACK and each loss walks along them. */
@@ -101,6 +102,40 @@ end_segment(struct out *o, uint32_t seq, uint8_t flags)
     return true;
 }
 
+static uint32_t
+sum_of(const struct chain_piece *piece)
+{
+    struct mbuf *m = piece->whole;
+
+    if (!m) {
+        return csum_add(0, piece->p, piece->n);
+    } else if (!m->csum) {
+        m->csum = csum_add(0, piece->p, piece->n);
+    }
+    return m->csum;
+}
+
+/* Copies octets that are queued, and sums them up on the way: a message's body only for the first
+ * connection that it goes to. */
+static void
+copy_octets(struct out *o, const struct chain *queue, uint32_t off, uint32_t n)
+{
+    struct wire_tcp *t = &o->seg->tcp;
+    uint32_t sum = 0, at = 0;
+
+    while (at < n) {
+        struct chain_piece piece = chain_piece(queue, off + at, n - at);
+        uint32_t part = sum_of(&piece);
+
+        memcpy(o->buf + at, piece.p, piece.n);
+        sum = csum_combine(sum, at & 1 ? csum_shift(part) : part);
+        at += piece.n;
+    }
+    t->payload = (struct slice) { .p = o->buf, .n = n };
+    t->payload_sum = sum;
+    t->has_payload_sum = true;
+}
+
 /* Fills in 'len' octets of sequence space from 'seq' on, which are queued. */
 static bool
 send_octets(struct out *o, uint32_t seq, uint32_t len, bool with_fin)
@@ -109,8 +144,7 @@ send_octets(struct out *o, uint32_t seq, uint32_t len, bool with_fin)
     uint32_t off = seq - o->c->snd_una, n = len - with_fin;
     uint8_t flags = with_fin ? TCP_FIN : 0;
 
-    chain_peek(&e->sndq, off, o->buf, n);
-    o->seg->tcp.payload = (struct slice) { .p = o->buf, .n = n };
+    copy_octets(o, &e->sndq, off, n);
     if (n && off + n == e->sndq.size) {
         flags |= TCP_PSH;             /* MUST-60, MUST-61. */
     }

@@ -127,8 +127,12 @@ wire_build_tcp(const struct wire_l3 *l3, const struct wire_tcp *tcp, uint8_t *pa
     wire_tcp_emit(tcp, &w);
     mp_assert(!w.failed && writer_size(&w) == hlen);
 
+    /* RFC 9293 MUST-2.  A header is of whole words, so the payload's sum is added as it is. */
     uint32_t pseudo = csum_pseudo(&l3->src, &l3->dst, IP_PROTO_TCP, len);
-    uint16_t sum = csum_fold(csum_add(pseudo, w.start, len));     /* RFC 9293 MUST-2. */
+    uint32_t partial = tcp->has_payload_sum
+                       ? csum_combine(csum_add(pseudo, w.start, hlen), tcp->payload_sum)
+                       : csum_add(pseudo, w.start, len);
+    uint16_t sum = csum_fold(partial);
 
     w.start[16] = (uint8_t) (sum >> 8);
     w.start[17] = (uint8_t) sum;

@@ -107,6 +107,7 @@ wire_tcp_parse(struct wire_tcp *t, struct slice l4, bool *bad_options)
     struct reader r = reader_init(l4.p, l4.n);
 
     memset(&t->opts, 0, sizeof t->opts);
+    t->has_payload_sum = false;
     t->src_port = reader_u16(&r);
     t->dst_port = reader_u16(&r);
     t->seq = reader_u32(&r);

@@ -42,6 +42,8 @@ struct wire_tcp {
     uint16_t urg;
     struct wire_tcp_opts opts;
     struct slice payload;
+    bool has_payload_sum;             /* For wire_build_tcp(): somebody knows csum_add(0, payload). */
+    uint32_t payload_sum;
 };
 
 /* Parses the header at the start of 'l4' (the whole IP payload).  Unknown options are skipped by

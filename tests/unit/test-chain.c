@@ -76,17 +76,17 @@ TEST(agrees_with_a_flat_queue_under_random_use)
     struct mbuf *m = mbuf_create(5000);
     uint32_t size = 0;
     struct prng g;
-    int wrong = 0;
+    int wrong = 0, n_whole = 0;
 
     prng_init(&g, 3);
     for (int i = 0; i < 5000; i++) {
         m->data[i] = (uint8_t) prng_u64(&g);
     }
     for (int turn = 0; turn < 20000; turn++) {
-        uint32_t off = prng_below(&g, 5000);
+        uint32_t off = prng_below(&g, 4) ? prng_below(&g, 5000) : 0;
         uint32_t len = prng_below(&g, prng_below(&g, 2) ? 20 : 5001 - off);
 
-        len = MP_MIN(len, 5000 - off);
+        len = off ? MP_MIN(len, 5000 - off) : 5000;
         if (size + len <= MAX) {
             memcpy(flat + size, m->data + off, len);
             size += len;
@@ -98,10 +98,17 @@ TEST(agrees_with_a_flat_queue_under_random_use)
         }
         for (int i = 0; i < 3; i++) {
             off = prng_below(&g, size + 1);
-            len = prng_below(&g, 3000);
+            len = prng_below(&g, 8000);
             len = MP_MIN(size - off, len);
             chain_peek(&c, off, out, len);
             wrong += memcmp(out, flat + off, len) != 0;
+            if (len) {
+                struct chain_piece piece = chain_piece(&c, off, len);
+
+                wrong += !piece.n || piece.n > len || memcmp(piece.p, flat + off, piece.n)
+                         || (piece.whole && (piece.whole != m || piece.n != m->size));
+                n_whole += piece.whole != NULL;
+            }
         }
         len = prng_below(&g, size > MAX / 2 ? MAX / 4 : 2000);
         len = MP_MIN(size, len);
@@ -116,6 +123,7 @@ TEST(agrees_with_a_flat_queue_under_random_use)
         }
     }
     is_int(wrong, 0, "every look shows the same bytes");
+    ok(n_whole > 0, "%d times, all of a body", n_whole);
     chain_uninit(&c);
     is_int(m->n_refs, 1, "no reference is left behind");
     mbuf_unref(m);

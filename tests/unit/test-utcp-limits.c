@@ -4,6 +4,7 @@
  * endpoints in one process, the steering of the receive window. */
 #include "base/prng.h"
 #include "unit/utcp-peer.h"
+#include "wire/csum.h"
 #include "utcp/table.h"
 
 static struct utcp *
@@ -639,6 +640,54 @@ TEST(window_on_a_long_path)
     utcp_destroy(u);
 }
 
+/* Whatever lies before a body in its segment, and wherever it is cut: the sum that goes with a payload
+ * is the payload's.  A whole body is summed up for the first connection only. */
+TEST(sums_of_payloads)
+{
+    enum { N = 12 };
+    struct utcp_config cfg;
+    usec_t now = 6 * CLOCK_SEC;
+    struct mbuf *body = mbuf_create(901), *large = mbuf_create(7001);
+    uint32_t n_wrong = 0, n_segments = 0;
+    struct utcp_segment seg;
+    struct peer p[N];
+
+    for (uint32_t i = 0; i < large->size; i++) {
+        large->data[i] = (uint8_t) (i * 31 + (i >> 8));
+    }
+    memcpy(body->data, large->data + 3, body->size);
+    utcp_config_default(&cfg);
+
+    struct utcp *u = utcp_create(&cfg, now);
+
+    for (uint32_t i = 0; i < N; i++) {
+        peer_init(&p[i], i);
+        peer_syn(u, &p[i], &full_syn, now);
+
+        utcp_id id = peer_ack(u, &p[i], now + 400);
+
+        utcp_send_copy(u, id, large->data + i, i);
+        utcp_send_mbuf(u, id, body, 0, body->size);
+        utcp_send_copy(u, id, "odd", 3);
+        utcp_send_mbuf(u, id, large, 0, large->size);
+    }
+    while (next(u, now + 500, &seg)) {
+        uint32_t sum = csum_add(0, seg.tcp.payload.p, seg.tcp.payload.n);
+
+        n_segments += seg.tcp.payload.n > 0;
+        n_wrong += seg.tcp.payload.n
+                   && (!seg.tcp.has_payload_sum || csum_fold(sum) != csum_fold(seg.tcp.payload_sum));
+    }
+    is_int(n_segments, N * 7, "seven segments to each of %d", N);
+    is_int(n_wrong, 0, "the sum of each is right");
+    is_int(body->csum, csum_add(0, body->data, body->size), "that of the small body is remembered");
+    is_int(large->csum, 0, "that of one which is always cut is not");
+    utcp_destroy(u);
+    is_int(body->n_refs + large->n_refs, 2, "no reference is left");
+    mbuf_unref(body);
+    mbuf_unref(large);
+}
+
 TEST(window_in_a_crowd)
 {
     struct utcp_config cfg;
@@ -696,6 +745,7 @@ main(void)
     RUN(burst_of_timers);
     RUN(replies);
     RUN(window_steering);
+    RUN(sums_of_payloads);
     RUN(window_in_a_crowd);
     RUN(window_on_a_long_path);
     return done_testing();
