@@ -1,7 +1,7 @@
 /* Copyright 2026 The ovs-mqtt-proxy authors.
  * SPDX-License-Identifier: Apache-2.0 */
 /* Pools of objects of one size.  Chunks are aligned to cache lines and never move; the free objects
- * of each are linked through their first four bytes.  New objects come from the first chunk that has
+ * of each are linked through their first two bytes.  New objects come from the first chunk that has
  * room, so that after a peak the last ones fall empty.  One unit that is empty stays, so that an
  * object that comes and goes costs no memory each time.  Under AddressSanitizer a free object is poisoned, so
  * that a stale index is caught at its first use.

@@ -129,6 +129,11 @@ void mqtt_input(struct mqtt_broker *, mqtt_id, const void *, size_t, usec_t now)
 /* The Network Connection ended (FIN, RST, time-out): without DISCONNECT the Will is published. */
 void mqtt_closed(struct mqtt_broker *, mqtt_id, usec_t now);
 
+/* What this client sends is more than the caller can pass on: MQTT_EV_CREDIT is kept back, but for
+ * what is under way already, until mqtt_release().  False: it is held so already, or gone. */
+bool mqtt_hold(struct mqtt_broker *, mqtt_id);
+void mqtt_release(struct mqtt_broker *, mqtt_id, usec_t now);
+
 /* A message from a peer proxy: delivered here, stored if retained, never an MQTT_EV_PUBLISH. */
 struct mqtt_message {
     struct slice topic;

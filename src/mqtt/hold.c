@@ -1,8 +1,9 @@
 /* Copyright 2026 The ovs-mqtt-proxy authors.
  * SPDX-License-Identifier: Apache-2.0 */
 /* Back-pressure on publishers: MQTT_EV_CREDIT is delayed while a subscriber that still makes
- * progress is congested, at most hold_us; and while a client does not take the answers to what it
- * sends, for as long as that lasts.  A hold is an object that exists only meanwhile. */
+ * progress is congested, at most hold_us; while a client does not take the answers to what it
+ * sends, for as long as that lasts; and as long as the caller says, who knows of other receivers.  A
+ * hold is an object that exists only meanwhile. */
 #include "mqtt/private.h"
 
 /* Unread answers (PUBACK and the like) beyond which a client is heard no further. */
@@ -87,7 +88,7 @@ release_if_free(struct mqtt_broker *b, uint32_t idx, usec_t now)
 {
     struct mqtt_hold *h = hold_at(b, idx);
 
-    if (!h->session && !h->for_ctl) {
+    if (!h->session && !h->for_ctl && !h->for_caller) {
         struct mqtt_conn *c = mqtt_conn_at(b, h->conn);
 
         /* Silence while we did not listen is not the client's. */
@@ -96,6 +97,18 @@ release_if_free(struct mqtt_broker *b, uint32_t idx, usec_t now)
         push_credit(b, h->conn, h->credit);
         slab_free(&b->holds, idx);
     }
+}
+
+static struct mqtt_hold *
+need_hold(struct mqtt_broker *b, uint32_t conn)
+{
+    struct mqtt_conn *c = mqtt_conn_at(b, conn);
+
+    if (!c->hold) {
+        c->hold = slab_alloc(&b->holds);
+        hold_at(b, c->hold)->conn = conn;
+    }
+    return hold_at(b, c->hold);
 }
 
 /* 'n' bytes of input are done with: says so now, or holds them back.  b->congested names the
@@ -116,11 +129,7 @@ mqtt_credit(struct mqtt_broker *b, uint32_t conn, uint32_t n, usec_t now)
         push_credit(b, conn, n);
         return;
     }
-    if (!c->hold) {
-        c->hold = slab_alloc(&b->holds);
-        hold_at(b, c->hold)->conn = conn;
-    }
-    h = hold_at(b, c->hold);
+    h = need_hold(b, conn);
     h->credit += n;
     h->for_ctl = h->for_ctl || for_ctl;
     if (for_session && !h->session) {
@@ -137,6 +146,34 @@ mqtt_hold_release_session(struct mqtt_broker *b, uint32_t session, usec_t now)
         uint32_t idx = s->flow->holds;
 
         stop_waiting(b, idx);
+        release_if_free(b, idx, now);
+    }
+}
+
+bool
+mqtt_hold(struct mqtt_broker *b, mqtt_id id)
+{
+    uint32_t conn = mqtt_conn_find(b, id);
+    struct mqtt_hold *h;
+
+    if (!conn || mqtt_conn_at(b, conn)->state != MQTT_CONN_UP) {
+        return false;
+    }
+    h = need_hold(b, conn);
+    if (h->for_caller) {
+        return false;
+    }
+    return h->for_caller = true;
+}
+
+void
+mqtt_release(struct mqtt_broker *b, mqtt_id id, usec_t now)
+{
+    uint32_t conn = mqtt_conn_find(b, id);
+    uint32_t idx = conn ? mqtt_conn_at(b, conn)->hold : SLAB_NONE;
+
+    if (idx) {
+        hold_at(b, idx)->for_caller = false;
         release_if_free(b, idx, now);
     }
 }
@@ -174,7 +211,7 @@ mqtt_hold_waits(const struct mqtt_broker *b, uint32_t conn)
 {
     uint32_t idx = mqtt_conn_at(b, conn)->hold;
 
-    return idx && hold_at(b, idx)->session;
+    return idx && (hold_at(b, idx)->session || hold_at(b, idx)->for_caller);
 }
 
 void

@@ -223,14 +223,14 @@ _Static_assert(sizeof(struct mqtt_conn) <= 72, "struct mqtt_conn has grown");
 _Static_assert(sizeof(struct mqtt_session) <= 104, "struct mqtt_session has grown");
 _Static_assert(sizeof(struct mqtt_entry) <= 24, "struct mqtt_entry has grown");
 
-/* Credit held back: for a slow subscriber ('session'), or because the client does not read what we
- * answer ('for_ctl'). */
+/* Credit held back: for a slow subscriber ('session'), because the client does not read what we answer
+ * ('for_ctl'), or because the caller wants it ('for_caller'). */
 struct mqtt_hold {
     usec_t until_at;
     uint32_t conn, session, credit;
     uint32_t prev, next;              /* All that have a session, in the order of 'until_at'. */
     uint32_t s_prev, s_next;          /* Of the same session. */
-    bool for_ctl;
+    bool for_ctl, for_caller;         /* mqtt_hold(). */
 };
 
 struct mqtt_waiter {
@@ -382,7 +382,7 @@ void mqtt_hold_release_session(struct mqtt_broker *, uint32_t session, usec_t no
 void mqtt_hold_ctl_drained(struct mqtt_broker *, uint32_t conn, usec_t now);
 void mqtt_hold_expire(struct mqtt_broker *, usec_t now);
 usec_t mqtt_hold_deadline(const struct mqtt_broker *);
-bool mqtt_hold_waits(const struct mqtt_broker *, uint32_t conn);    /* For a subscriber? */
+bool mqtt_hold_waits(const struct mqtt_broker *, uint32_t conn);    /* For others than itself? */
 void mqtt_hold_free(struct mqtt_broker *, uint32_t conn);           /* The connection ends. */
 
 /* ask.c: input that is not looked at yet; false: it is too much. */

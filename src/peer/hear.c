@@ -6,6 +6,7 @@
 
 #include "base/mem.h"
 #include "topic/topic.h"
+#include "wire/mqtt_framer.h"
 
 /* A peer's filters may be this long on average, so that its limit in filters bounds bytes, too. */
 #define MEAN_FILTER_LEN 256
@@ -29,11 +30,11 @@ find_peer(struct peers *ps, const struct ip_addr *addr, uint16_t port, enum peer
 }
 
 static void
-begin_stream(const struct peers *ps, struct peer *p, usec_t now)
+begin_stream(struct peers *ps, struct peer *p, usec_t now)
 {
     if (now >= p->deaf_until) {
         if (!p->out) {
-            p->out = sendstream_create(ps->epoch);
+            p->out = sendstream_create(ps->next_epoch++);
         }
         p->is_reliable = true;
     }
@@ -240,12 +241,48 @@ hear_life(struct peers *ps, struct peer *p, usec_t now)
     p->last_heard_at = now;
     if (!was_up) {
         peers_end_stream(ps, p);
+        p->deaf_until = now;          /* It may be another program by now. */
         peers_put_event(ps, &(struct peer_event) { .type = PEER_EV_UP, .peer = p->id }, NULL);
         peers_begin_refresh(ps, p, now);
     }
 }
 
-/* Delivers the PUBLISHes that the stream now has whole. */
+/* How long the control packet is at the beginning of 'rest', of which there is all; 0: that cannot be
+ * known. */
+static uint32_t
+whole_packet(struct slice rest)
+{
+    struct wire_mqtt_frame frame;
+
+    return wire_mqtt_fixed_header(rest, &frame) == WIRE_MQTT_DONE
+           && frame.remaining <= rest.n - frame.header_size ? frame.header_size + frame.remaining : 0;
+}
+
+/* Delivers the PUBLISHes at the beginning of 'bytes'.  One that is refused is left out: the next is
+ * where its length says.  Returns how many bytes are done with; the rest is the beginning of one that
+ * goes on in the next body, or what nobody can read. */
+static uint32_t
+hear_bytes(struct peers *ps, struct peer *p, struct slice bytes, struct mbuf *hold)
+{
+    struct slice rest = bytes;
+    struct peer_packet pkt;
+    uint32_t n;
+
+    for (; (n = whole_packet(rest)); rest = (struct slice) { rest.p + n, rest.n - n }) {
+        enum peer_verdict verdict = read_packet(ps, (struct slice) { rest.p, n }, &pkt);
+
+        if (verdict != PEER_OK) {
+            count_refused(ps, verdict, rest);
+        } else if (pkt.type != PEER_PKT_PUBLISH) {
+            ps->stats.unexpected++;
+        } else {
+            deliver(ps, p, &pkt, hold);
+        }
+    }
+    return bytes.n - rest.n;
+}
+
+/* What the stream now has in order. */
 static void
 hear_stream(struct peers *ps, struct peer *p)
 {
@@ -253,21 +290,9 @@ hear_stream(struct peers *ps, struct peer *p)
     struct mbuf *hold;
 
     while (recvstream_next_bytes(p->in, &bytes, &hold)) {
-        struct slice rest = bytes;
-        struct peer_packet pkt;
-        enum peer_verdict verdict;
-
-        while ((verdict = read_packet(ps, rest, &pkt)) == PEER_OK && pkt.type == PEER_PKT_PUBLISH) {
-            deliver(ps, p, &pkt, hold);
-            rest = (struct slice) { rest.p + pkt.size, rest.n - pkt.size };
-        }
-        if (verdict == PEER_BAD_SHORT) {
-            recvstream_used(p->in, bytes.n - rest.n);
-        } else {
-            count_refused(ps, verdict == PEER_OK ? PEER_BAD_TYPE : verdict, rest);
-            recvstream_skip(p->in);
-        }
+        recvstream_used(p->in, hear_bytes(ps, p, bytes, hold));
     }
+    ps->stats.data_too_large += recvstream_n_too_large(p->in);
 }
 
 static void
@@ -280,21 +305,11 @@ hear_data(struct peers *ps, struct peer *p, const struct peer_pdu *pdu, usec_t n
     }
     result = recvstream_input(p->in, pdu, now);
     ps->stats.data_missed += result.n_skipped;
-    switch (result.verdict) {
-    case RECVSTREAM_NEW:
-        hear_stream(ps, p);
-        break;
-    case RECVSTREAM_EARLY:
-        ps->stats.data_early++;
-        break;
-    case RECVSTREAM_DUPLICATE:
-        ps->stats.data_duplicate++;
-        break;
-    case RECVSTREAM_TOO_EARLY:
-    case RECVSTREAM_STALE:
-        ps->stats.data_refused++;
-        break;
-    }
+    ps->stats.data_early += result.verdict == RECVSTREAM_EARLY;
+    ps->stats.data_duplicate += result.verdict == RECVSTREAM_DUPLICATE;
+    ps->stats.data_refused += result.verdict == RECVSTREAM_TOO_EARLY
+                              || result.verdict == RECVSTREAM_STALE;
+    hear_stream(ps, p);               /* What was skipped may have been all that was missing. */
 }
 
 /* A datagram of the reliable dialect: whoever sends DATA may do so without having been asked, and an
@@ -312,13 +327,21 @@ hear_pdu(struct peers *ps, struct peer *p, struct slice datagram, usec_t now)
         hear_life(ps, p, now);
         p->deaf_until = now;
         hear_data(ps, p, &pdu, now);
-    } else if (p->out && sendstream_ack(p->out, &pdu, now)) {
-        hear_life(ps, p, now);
+        return;
+    }
+    switch (p->out ? sendstream_ack(p->out, &pdu, now) : SENDSTREAM_ACK_FOREIGN) {
+    case SENDSTREAM_ACK_NEWS:
         p->is_stalled = false;
         p->has_answered = true;
         p->deaf_until = now;
-    } else {
+        hear_life(ps, p, now);
+        break;
+    case SENDSTREAM_ACK_OLD:
+        hear_life(ps, p, now);
+        break;
+    case SENDSTREAM_ACK_FOREIGN:
         ps->stats.unexpected++;
+        break;
     }
 }
 

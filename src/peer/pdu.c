@@ -40,6 +40,18 @@ peer_pdu_parse(struct slice d, struct peer_pdu *pdu)
     return false;
 }
 
+bool
+peer_pdu_is_taken(const struct peer_pdu *ack, uint32_t i)
+{
+    return ack->taken[i / 8] >> i % 8 & 1;
+}
+
+void
+peer_pdu_set_taken(struct peer_pdu *ack, uint32_t i)
+{
+    ack->taken[i / 8] |= (uint8_t) (1u << i % 8);
+}
+
 void
 peer_pdu_write(const struct peer_pdu *pdu, uint8_t *p)
 {

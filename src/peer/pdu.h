@@ -39,6 +39,9 @@ struct peer_pdu {
 bool peer_is_pdu(struct slice);
 /* False: malformed, or of another version. */
 bool peer_pdu_parse(struct slice, struct peer_pdu *);
+/* Whether an ACK says so of the datagram 'i' after the one that is missing; saying so. */
+bool peer_pdu_is_taken(const struct peer_pdu *, uint32_t i);
+void peer_pdu_set_taken(struct peer_pdu *, uint32_t i);
 /* Writes the header, which is all of an ACK, to PEER_PDU_DATA_SIZE or PEER_PDU_ACK_SIZE bytes. */
 void peer_pdu_write(const struct peer_pdu *, uint8_t *);
 

@@ -42,6 +42,7 @@ struct peer_config {
     uint32_t max_filters_per_peer;    /* What a peer may want from us. */
     uint32_t max_queued_bytes;        /* Per peer, waiting to leave. */
     uint32_t max_levels;
+    uint16_t mtu;                     /* Largest IP packet on the way to a peer. */
     uint64_t seed;                    /* Of the jitter. */
     struct siphash_key key;
 };
@@ -65,7 +66,7 @@ void peer_config_default(struct peer_config *);
     X(subscribes_out, "SUBSCRIBEs sent, repetitions included")                  \
     X(unsubscribes_out, "UNSUBSCRIBEs sent")                                    \
     X(publishes_out, "PUBLISHes sent, per peer")                                \
-    X(too_big, "PUBLISHes beyond one datagram, not sent")                       \
+    X(too_big, "PUBLISHes beyond one datagram, not sent to who takes only that") \
     X(not_utf8, "PUBLISHes not sent to a strict peer: payload is not UTF-8")    \
     X(stale, "PUBLISHes dropped because a peer did not answer for long")        \
     X(data_sent_again, "DATA datagrams sent again")                             \
@@ -73,6 +74,7 @@ void peer_config_default(struct peer_config *);
     X(data_early, "DATA datagrams from peers that came out of order")           \
     X(data_duplicate, "DATA datagrams from peers that came twice")              \
     X(data_missed, "DATA datagrams that a peer gave up and that never came")    \
+    X(data_too_large, "PUBLISHes from peers beyond the limit of a queue, skipped") \
     X(data_refused, "DATA datagrams of another epoch, or too far out of order") \
     X(filter_limit, "filters refused at the limit per peer")                    \
     X(queue_full, "datagrams dropped at the limit of a peer's queue")
@@ -95,14 +97,15 @@ void peers_unsubscribe(struct peers *, struct slice filter, usec_t now);
 void peers_unsubscribe_all(struct peers *, usec_t now);
 
 /* A local client published: queued for each peer with a matching filter.  True: more waits for one
- * of them than should, so the client should be held back until peers_is_congested() says no. */
+ * of them than should, so the client should be held back until peers_n_relieved(), which counts
+ * how often a peer was so and is no more, has another value. */
 struct peer_publish {
     struct slice topic;
     struct slice payload;
     bool retain;
 };
 bool peers_publish(struct peers *, const struct peer_publish *, usec_t now);
-bool peers_is_congested(const struct peers *);
+uint32_t peers_n_relieved(const struct peers *);
 
 /* A datagram arrived.  Borrowed during the call. */
 void peers_input(struct peers *, const struct ip_addr *src, uint16_t src_port, enum peer_via,
@@ -141,6 +144,7 @@ struct peer_info {
     uint32_t n_filters;               /* That it wants from us. */
     uint32_t queued_bytes;
     uint64_t datagrams_in, datagrams_out, publishes_in, publishes_out, dropped;
+    bool is_congested;
     bool is_reliable;                 /* The dialect; then... */
     struct sendstream_info stream;    /* ...our stream to it. */
 };

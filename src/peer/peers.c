@@ -24,6 +24,7 @@ peer_config_default(struct peer_config *c)
         .max_filters_per_peer = 10000,
         .max_queued_bytes = 4 << 20,
         .max_levels = 200,
+        .mtu = 1500,
     };
 }
 
@@ -36,7 +37,7 @@ peers_create(const struct peer_config *config, usec_t now)
     ps->config = *config;
     ps->config.max_peers = MP_MIN(config->max_peers, PEERS_LIMIT);
     prng_init(&ps->prng, config->seed);
-    ps->epoch = (uint32_t) prng_u64(&ps->prng);
+    ps->next_epoch = (uint32_t) prng_u64(&ps->prng);
     ps->remote = subtrie_create(&config->key);
     ps->local = subtrie_create(&config->key);
     slab_init(&ps->wants, sizeof(struct want), 0);
@@ -46,6 +47,7 @@ peers_create(const struct peer_config *config, usec_t now)
 static void
 peer_destroy(struct peers *ps, struct peer *p)
 {
+    peers_relieve(ps, p);
     peers_forget_filters(ps, p);
     peers_forget_queues(ps, p);
     sendstream_destroy(p->out);
@@ -188,7 +190,7 @@ run_stream(struct peers *ps, struct peer *p, usec_t now)
         return;
     }
     p->is_stalled = true;
-    p->is_congested = false;
+    peers_relieve(ps, p);
     if (now - since >= GONE_US) {
         peers_end_stream(ps, p);
         p->deaf_until = p->has_answered ? now : now + DEAF_US;
@@ -234,7 +236,7 @@ peers_deadline(const struct peers *ps)
             if (p->up) {
                 deadline = clock_min(deadline, p->last_heard_at + ps->config.silent_us);
             }
-            deadline = clock_min(deadline, peers_send_at(p));
+            deadline = clock_min(deadline, peers_send_at(ps, p));
             deadline = clock_min(deadline, stream_deadline(p));
         }
     }
@@ -261,6 +263,7 @@ peers_walk(const struct peers *ps, uint32_t *pos, struct peer_info *info)
                 .publishes_out = p->publishes_out,
                 .dropped = p->dropped,
                 .is_reliable = p->is_reliable,
+                .is_congested = p->is_congested,
             };
             if (p->out) {
                 sendstream_info(p->out, &info->stream);

@@ -108,7 +108,8 @@ struct peers {
     uint32_t n_peers;
     uint32_t turn;                    /* Slot that may send next. */
     uint32_t n_queued;                /* Items in all queues. */
-    uint32_t epoch;                   /* Of our streams: another one at each start. */
+    uint32_t next_epoch;              /* Of streams of ours; random at the start. */
+    uint32_t n_relieved;              /* Times that a peer was congested and is no more. */
 
     struct subtrie *remote;           /* What peers want: subscriber is the id. */
     struct subtrie_set set;
@@ -129,7 +130,9 @@ void peers_begin_refresh(struct peers *, struct peer *, usec_t now);
 void peers_step_refresh(struct peers *, struct peer *, usec_t now);
 void peers_forget_queues(struct peers *, struct peer *);
 void peers_end_stream(struct peers *, struct peer *);       /* Until it says again that it can. */
-usec_t peers_send_at(const struct peer *);          /* When its next datagram may leave. */
+void peers_relieve(struct peers *, struct peer *);          /* It is congested no more. */
+/* When its next datagram may leave. */
+usec_t peers_send_at(const struct peers *, const struct peer *);
 void peers_free_wants(struct peers *);
 
 /* hear.c */

@@ -6,14 +6,16 @@
 
 #include "base/mem.h"
 #include "peer/sendstream.h"
+#include "wire/mqtt_framer.h"
 
 /* After so many DATA an ACK leaves at the end of the turn, after fewer when this time has passed: one
  * that is alone is mostly followed by others, and nobody waits for its ACK. */
 #define ACK_EVERY 16
 #define ACK_DELAY_US (10 * CLOCK_MSEC)
 
-/* The longest fixed header: less of a control packet does not tell how long it is. */
-#define MAX_FIXED_HEADER 5
+/* So long a datagram of an epoch before the present one may have been on its way; after that, one is
+ * of an epoch that is new. */
+#define STALE_US (10 * CLOCK_SEC)
 
 struct early {
     struct mbuf *body;                /* NULL: has not come. */
@@ -23,8 +25,8 @@ struct early {
 struct recvstream {
     bool is_known;                    /* There is an epoch... */
     uint32_t epoch;
-    bool has_previous;
-    uint32_t previous;                /* ...and was one. */
+    uint32_t previous;                /* The one before, of which something... */
+    usec_t previous_until;            /* ...may still be on its way. */
     uint32_t next;
     bool is_aligned;                  /* 'partial' goes on where the next body begins. */
     uint32_t n_early;
@@ -34,7 +36,7 @@ struct recvstream {
     struct mbuf *lent;                /* What the last bytes that were given out are in. */
     uint8_t *partial;                 /* Beginning of a control packet. */
     size_t n_partial, allocated_partial;
-    uint32_t max_packet;
+    uint32_t max_packet, n_too_large;
     uint32_t n_unanswered;
     usec_t ack_at;
 };
@@ -75,6 +77,17 @@ forget_partial(struct recvstream *r)
     r->n_partial = r->allocated_partial = 0;
 }
 
+/* What follows is the middle of something, up to where the next body says. */
+static void
+skip(struct recvstream *r)
+{
+    forget_partial(r);
+    r->is_aligned = false;
+    if (r->current) {
+        r->current_at = r->current->size;
+    }
+}
+
 void
 recvstream_destroy(struct recvstream *r)
 {
@@ -88,15 +101,15 @@ recvstream_destroy(struct recvstream *r)
 }
 
 static void
-begin_epoch(struct recvstream *r, const struct peer_pdu *pdu)
+begin_epoch(struct recvstream *r, const struct peer_pdu *pdu, usec_t now)
 {
-    r->has_previous = r->is_known;
     r->previous = r->epoch;
+    r->previous_until = r->is_known ? now + STALE_US : now;
     r->is_known = true;
     r->epoch = pdu->epoch;
     r->next = pdu->base;
     forget_early(r);
-    recvstream_skip(r);
+    skip(r);
 }
 
 /* The sender will not send what is before 'base' again.  Returns how many of them never came. */
@@ -124,7 +137,7 @@ skip_to(struct recvstream *r, uint32_t base)
             n_skipped++;
         }
     }
-    recvstream_skip(r);
+    skip(r);
     return n_skipped;
 }
 
@@ -145,12 +158,12 @@ recvstream_input(struct recvstream *r, const struct peer_pdu *pdu, usec_t now)
     struct recvstream_result result = { .verdict = RECVSTREAM_EARLY };
     uint32_t ahead;
 
-    if (r->has_previous && pdu->epoch == r->previous) {
+    if (now < r->previous_until && pdu->epoch == r->previous) {
         result.verdict = RECVSTREAM_STALE;
         return result;
     }
     if (!r->is_known || pdu->epoch != r->epoch) {
-        begin_epoch(r, pdu);
+        begin_epoch(r, pdu, now);
     }
     result.n_skipped = skip_to(r, pdu->base);
     ahead = pdu->seq - r->next;
@@ -168,19 +181,20 @@ recvstream_input(struct recvstream *r, const struct peer_pdu *pdu, usec_t now)
     return result;
 }
 
-/* How long the control packet is that 'partial' begins; 0: not known yet. */
+/* How long the control packet is that 'partial' begins; 0: not known yet; SIZE_MAX: it is none. */
 static size_t
 partial_size(const struct recvstream *r)
 {
-    size_t n = 0;
+    struct wire_mqtt_frame frame;
 
-    for (size_t i = 1; i < r->n_partial && i < MAX_FIXED_HEADER; i++) {
-        n |= (size_t) (r->partial[i] & 0x7f) << 7 * (i - 1);
-        if (!(r->partial[i] & 0x80)) {
-            return 1 + i + n;
-        }
+    switch (wire_mqtt_fixed_header((struct slice) { r->partial, (uint32_t) r->n_partial }, &frame)) {
+    case WIRE_MQTT_DONE:
+        return (size_t) frame.header_size + frame.remaining;
+    case WIRE_MQTT_MORE:
+        return 0;
+    default:
+        return SIZE_MAX;
     }
-    return r->n_partial >= MAX_FIXED_HEADER ? SIZE_MAX : 0;
 }
 
 static size_t
@@ -194,6 +208,9 @@ static void
 move_to_partial(struct recvstream *r, size_t n)
 {
     n = MP_MIN(n, n_left(r));
+    if (!n) {
+        return;
+    }
     r->partial = mem_grow(r->partial, &r->allocated_partial, r->n_partial + n, 1);
     memcpy(r->partial + r->n_partial, r->current->data + r->current_at, n);
     r->n_partial += n;
@@ -208,7 +225,8 @@ complete_partial(struct recvstream *r)
         size_t size = partial_size(r);
 
         if (size > r->max_packet) {
-            recvstream_skip(r);
+            r->n_too_large++;
+            skip(r);
         } else {
             move_to_partial(r, size ? size - r->n_partial : 1);
             if (size && r->n_partial == size) {
@@ -279,14 +297,13 @@ recvstream_used(struct recvstream *r, uint32_t used)
     }
 }
 
-void
-recvstream_skip(struct recvstream *r)
+uint32_t
+recvstream_n_too_large(struct recvstream *r)
 {
-    forget_partial(r);
-    r->is_aligned = false;
-    if (r->current) {
-        r->current_at = r->current->size;
-    }
+    uint32_t n = r->n_too_large;
+
+    r->n_too_large = 0;
+    return n;
 }
 
 usec_t
@@ -303,7 +320,7 @@ recvstream_build_ack(struct recvstream *r)
 
     for (uint32_t i = 0; r->n_early && i < PEER_PDU_TAKEN; i++) {
         if (early_at(r, r->next + 1 + i)->body) {
-            pdu.taken[i / 8] |= (uint8_t) (1u << i % 8);
+            peer_pdu_set_taken(&pdu, i);
         }
     }
     peer_pdu_write(&pdu, m->data);

@@ -34,10 +34,11 @@ struct recvstream_result recvstream_input(struct recvstream *, const struct peer
  * them).  False: nothing more. */
 bool recvstream_next_bytes(struct recvstream *, struct slice *, struct mbuf **hold);
 /* Of the last bytes, 'used' were whole control packets.  The rest is the beginning of one that goes
- * on in the next body... */
+ * on in the next body. */
 void recvstream_used(struct recvstream *, uint32_t used);
-/* ...or, after this, is skipped up to the next body in which one begins. */
-void recvstream_skip(struct recvstream *);
+/* Control packets that were skipped, up to the next body in which one begins, because they were too
+ * large or none, since the last call. */
+uint32_t recvstream_n_too_large(struct recvstream *);
 
 /* When an ACK is due; CLOCK_NEVER: nothing came since the last. */
 usec_t recvstream_ack_at(const struct recvstream *);

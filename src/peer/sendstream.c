@@ -292,35 +292,37 @@ take_all(struct sendstream *s, const struct peer_pdu *ack, usec_t now)
         drop_first(s);
     }
     for (uint32_t i = 0; i < PEER_PDU_TAKEN && s->una + 1 + i - s->nxt >= UINT32_MAX / 2; i++) {
-        if (ack->taken[i / 8] & 1u << i % 8) {
+        if (peer_pdu_is_taken(ack, i)) {
             cost += take(s, sent_at(s, s->una + 1 + i), now);
         }
     }
     return cost;
 }
 
-bool
+enum sendstream_ack_verdict
 sendstream_ack(struct sendstream *s, const struct peer_pdu *ack, usec_t now)
 {
-    if (ack->epoch != s->epoch || ack->seq - s->una > s->nxt - s->una) {
-        /* Of what was before, or a late one: of no use, unless it is older than all of us. */
-        return ack->epoch == s->epoch && s->una - ack->seq <= STREAM_MAX_OUT;
+    uint32_t cost;
+
+    if (ack->epoch != s->epoch) {
+        return SENDSTREAM_ACK_FOREIGN;
+    } else if (ack->seq - s->una > s->nxt - s->una) {
+        return s->una - ack->seq <= STREAM_MAX_OUT ? SENDSTREAM_ACK_OLD : SENDSTREAM_ACK_FOREIGN;
     }
-
-    uint32_t cost = take_all(s, ack, now);
-
+    cost = take_all(s, ack, now);
     if (s->is_recovering && s->una - s->recover < UINT32_MAX / 2) {
         s->is_recovering = false;
     }
-    if (cost) {
-        s->backoff = 0;
-        grow(s, cost);
-        s->is_limited = false;
-        detect_losses(s);
-        s->rto_at = s->una == s->nxt ? CLOCK_NEVER : now + rto(s);
+    if (!cost) {
+        return SENDSTREAM_ACK_OLD;
     }
+    s->backoff = 0;
+    grow(s, cost);
+    s->is_limited = false;
+    detect_losses(s);
+    s->rto_at = s->una == s->nxt ? CLOCK_NEVER : now + rto(s);
     s->silent_since = s->una == s->nxt ? CLOCK_NEVER : now;
-    return true;
+    return SENDSTREAM_ACK_NEWS;
 }
 
 /* No answer for long: all that is under way is deemed lost. */

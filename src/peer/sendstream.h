@@ -34,13 +34,17 @@ void sendstream_send(struct sendstream *, struct mbuf *datagram, const struct pe
 struct mbuf *sendstream_send_again(struct sendstream *, usec_t now);
 bool sendstream_has_lost(const struct sendstream *);        /* And may send it. */
 
-/* An ACK.  False: it is of another epoch, or acknowledges what was never sent. */
-bool sendstream_ack(struct sendstream *, const struct peer_pdu *, usec_t now);
+enum sendstream_ack_verdict {
+    SENDSTREAM_ACK_NEWS,              /* Something was taken that had not been. */
+    SENDSTREAM_ACK_OLD,               /* Nothing was. */
+    SENDSTREAM_ACK_FOREIGN,           /* Of another epoch, or of what was never sent. */
+};
+enum sendstream_ack_verdict sendstream_ack(struct sendstream *, const struct peer_pdu *, usec_t now);
 
 void sendstream_run(struct sendstream *, usec_t now);       /* Retransmission time-out. */
 usec_t sendstream_deadline(const struct sendstream *);
 
-/* Since when the peer has left what is under way without any answer; CLOCK_NEVER: it has not. */
+/* Since when the peer has taken nothing of what is under way; CLOCK_NEVER: nothing is. */
 usec_t sendstream_silent_since(const struct sendstream *);
 /* Gives up what is under way; the peer skips it.  Returns how many datagrams that were. */
 uint32_t sendstream_abandon(struct sendstream *);

@@ -19,9 +19,9 @@
 /* A filter waits in 'control' for the price of a small datagram. */
 #define CONTROL_COST 32
 
-/* UDP payloads that an Ethernet frame of 1500 bytes holds. */
-#define MAX_WHOLE_V4 1472
-#define MAX_WHOLE_V6 1452
+/* IP and UDP headers. */
+#define HEADERS_V4 28u
+#define HEADERS_V6 48u
 
 /* Bytes that wait for a peer beyond which those who publish are held back, until half of that is
  * gone: some milliseconds of a busy path. */
@@ -100,31 +100,31 @@ control_at(const struct peer *p)
     return p->n_burst < CONTROL_BURST ? p->send_at : MP_MAX(p->send_at, p->burst_at + CONTROL_STEP_US);
 }
 
-/* The body of the next DATA. */
+/* The body of the next DATA: no more than one IP packet holds. */
 static uint32_t
-data_size(const struct peer *p)
+data_size(const struct peers *ps, const struct peer *p)
 {
-    uint32_t whole = addr_is_v4(&p->spec.addr) ? MAX_WHOLE_V4 : MAX_WHOLE_V6;
+    uint32_t headers = addr_is_v4(&p->spec.addr) ? HEADERS_V4 : HEADERS_V6;
 
-    return MP_MIN(whole - PEER_PDU_DATA_SIZE, p->queued_bytes - p->head_off);
+    return MP_MIN(ps->config.mtu - headers - PEER_PDU_DATA_SIZE, p->queued_bytes - p->head_off);
 }
 
 static bool
-may_publish(const struct peer *p)
+may_publish(const struct peers *ps, const struct peer *p)
 {
     if (!p->is_reliable) {
         return p->publishes.n;
     }
     return sendstream_has_lost(p->out)
-           || (p->publishes.n && sendstream_may_send(p->out, data_size(p)));
+           || (p->publishes.n && sendstream_may_send(p->out, data_size(ps, p)));
 }
 
 usec_t
-peers_send_at(const struct peer *p)
+peers_send_at(const struct peers *ps, const struct peer *p)
 {
     usec_t at = p->control.n ? control_at(p) : CLOCK_NEVER;
 
-    if (may_publish(p)) {
+    if (may_publish(ps, p)) {
         at = clock_min(at, p->send_at);
     }
     return p->in ? clock_min(at, recvstream_ack_at(p->in)) : at;
@@ -197,7 +197,9 @@ publish_take(struct peers *ps, struct peer *p)
     p->queued_bytes -= m->size;
     p->head_off = 0;
     ps->n_queued--;
-    p->is_congested = p->is_congested && p->queued_bytes > CONGESTED_BYTES / 2;
+    if (p->queued_bytes <= CONGESTED_BYTES / 2) {
+        peers_relieve(ps, p);
+    }
     return m;
 }
 
@@ -217,6 +219,19 @@ peers_forget_queues(struct peers *ps, struct peer *p)
 }
 
 void
+peers_relieve(struct peers *ps, struct peer *p)
+{
+    ps->n_relieved += p->is_congested;
+    p->is_congested = false;
+}
+
+uint32_t
+peers_n_relieved(const struct peers *ps)
+{
+    return ps->n_relieved;
+}
+
+void
 peers_end_stream(struct peers *ps, struct peer *p)
 {
     if (p->is_reliable) {
@@ -227,7 +242,8 @@ peers_end_stream(struct peers *ps, struct peer *p)
             ps->stats.stale++;
         }
     }
-    p->is_reliable = p->is_stalled = p->is_congested = false;
+    peers_relieve(ps, p);
+    p->is_reliable = p->is_stalled = false;
 }
 
 static void
@@ -462,7 +478,7 @@ take_data(struct peers *ps, struct peer *p, usec_t now)
         ps->stats.data_sent_again++;
         return m;
     }
-    m = mbuf_create(PEER_PDU_DATA_SIZE + data_size(p));
+    m = mbuf_create(PEER_PDU_DATA_SIZE + data_size(ps, p));
     for (uint32_t at = PEER_PDU_DATA_SIZE; at < m->size; ) {
         const struct mbuf *head = (struct mbuf *) ring_at(&p->publishes, 0);
         uint32_t n = MP_MIN(head->size - p->head_off, m->size - at);
@@ -504,7 +520,7 @@ take_datagram(struct peers *ps, struct peer *p, usec_t now)
 
     if (p->in && now >= recvstream_ack_at(p->in)) {
         m = recvstream_build_ack(p->in);
-    } else if (may_publish(p) && (p->publish_first || !may_control)) {
+    } else if (may_publish(ps, p) && (p->publish_first || !may_control)) {
         m = take_publish(ps, p, now);
         p->publish_first = false;
     } else {
@@ -532,24 +548,13 @@ peers_is_idle(const struct peers *ps)
 }
 
 bool
-peers_is_congested(const struct peers *ps)
-{
-    for (uint32_t i = 0; i < ps->n_slots; i++) {
-        if (ps->slots[i] && ps->slots[i]->is_congested) {
-            return true;
-        }
-    }
-    return false;
-}
-
-bool
 peers_next_datagram(struct peers *ps, usec_t now, struct peer_datagram *d)
 {
     for (uint32_t i = 0; i < ps->n_slots; i++) {
         uint32_t slot = (ps->turn + i) % ps->n_slots;
         struct peer *p = ps->slots[slot];
 
-        if (p && now >= peers_send_at(p)) {
+        if (p && now >= peers_send_at(ps, p)) {
             d->to = p->spec;
             d->payload = take_datagram(ps, p, now);
             if (p->spec.strict) {

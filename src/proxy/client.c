@@ -186,37 +186,6 @@ auth_put(struct auth_queue *q, mqtt_id id)
     q->ids[q->n++] = id;
 }
 
-/* The window opens for what the broker is done with, unless it was for a peer that cannot take more:
- * then what the client may still send would be lost, or fill our memory. */
-static void
-credit(struct proxy *p, const struct client *c, const struct mqtt_event *ev)
-{
-    struct credit_queue *q = &p->credits;
-
-    if (ev->conn != p->crowding || !peers_is_congested(p->peers)) {
-        utcp_credit(p->utcp, c->tcp, ev->n);
-    } else if (q->n && q->held[q->n - 1].conn == c->tcp) {
-        q->held[q->n - 1].n += ev->n;
-    } else {
-        q->held = mem_grow(q->held, &q->allocated, q->n + 1, sizeof *q->held);
-        q->held[q->n++] = (struct held_credit) { c->tcp, ev->n };
-        p->stats.held_for_peers++;
-    }
-}
-
-void
-client_release_credits(struct proxy *p)
-{
-    struct credit_queue *q = &p->credits;
-
-    if (q->n && !peers_is_congested(p->peers)) {
-        for (size_t i = 0; i < q->n; i++) {
-            utcp_credit(p->utcp, q->held[i].conn, q->held[i].n);
-        }
-        q->n = 0;
-    }
-}
-
 static void
 mqtt_event(struct proxy *p, const struct mqtt_event *ev, usec_t now)
 {
@@ -236,7 +205,7 @@ mqtt_event(struct proxy *p, const struct mqtt_event *ev, usec_t now)
     switch (ev->type) {
     case MQTT_EV_CREDIT:
         if (current) {
-            credit(p, &c, ev);
+            utcp_credit(p->utcp, c.tcp, ev->n);
         }
         break;
     case MQTT_EV_CLOSE:

@@ -35,13 +35,10 @@ struct auth_queue {                   /* CONNECTs to be judged, or judged no mor
     size_t n, next, allocated;
 };
 
-struct held_credit {                  /* Window that is not opened while a peer is congested. */
-    utcp_id conn;
-    uint32_t n;
-};
-struct credit_queue {
-    struct held_credit *held;
+struct held {                         /* Clients kept from publishing while a peer is congested. */
+    mqtt_id *ids;
     size_t n, allocated;
+    uint32_t n_relieved;              /* peers_n_relieved() that was seen. */
 };
 
 struct proxy {
@@ -56,8 +53,7 @@ struct proxy {
     struct ip_addr peer_address;
     struct socket_queue socket_queue;
     struct auth_queue auth_queue, auth_gone;
-    struct credit_queue credits;
-    mqtt_id crowding;                 /* Whose last PUBLISH was for a peer that is congested. */
+    struct held held;
     struct notices notices;
     struct limit_watch limits[PROXY_N_LIMITS];
     struct proxy_stats stats;
@@ -70,8 +66,6 @@ struct proxy {
 void client_drain(struct proxy *, usec_t now);
 /* Moves output of the broker into TCP send queues. */
 void client_pump_ready(struct proxy *, usec_t now);
-/* Opens windows again that were kept closed for peers, if those are no longer congested. */
-void client_release_credits(struct proxy *);
 
 /* In TCP's handle of a connection, beside the index of the Network Connection; without it: refused at
  * OPEN.  See client.c. */
@@ -85,6 +79,8 @@ uint32_t ahead_of_ready(struct proxy *);
 void route_from_broker(struct proxy *, const struct mqtt_event *, usec_t now);
 void route_from_peers(struct proxy *, usec_t now);
 void route_to_network(struct proxy *, usec_t now);
+/* Lets clients go on that were held for a peer, once one is relieved. */
+void route_release(struct proxy *, usec_t now);
 
 /* limits.c: notices of limits that were met. */
 void limits_watch(struct proxy *, usec_t now);

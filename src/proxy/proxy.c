@@ -50,14 +50,15 @@ proxy_create(const struct proxy_config *config, usec_t now)
 {
     struct proxy *p = mem_zalloc(sizeof *p);
     struct utcp_config utcp = config->utcp;
+    struct peer_config peer = config->peer;
 
     /* Said once, in net's configuration. */
     utcp.port = config->net.tcp_port;
-    utcp.mtu = config->net.mtu;
+    utcp.mtu = peer.mtu = config->net.mtu;
     p->net = net_create(&config->net, now);
     p->utcp = utcp_create(&utcp, now);
     p->mqtt = mqtt_create(&config->mqtt, now);
-    p->peers = peers_create(&config->peer, now);
+    p->peers = peers_create(&peer, now);
     p->tcp_port = config->net.tcp_port;
     p->udp_port = config->net.udp_port;
     p->mtu = config->net.mtu;
@@ -84,7 +85,7 @@ proxy_destroy(struct proxy *p)
     mem_free(p->socket_queue.d);
     mem_free(p->auth_queue.ids);
     mem_free(p->auth_gone.ids);
-    mem_free(p->credits.held);
+    mem_free(p->held.ids);
     peers_destroy(p->peers);
     mqtt_destroy(p->mqtt);
     utcp_destroy(p->utcp);
@@ -218,7 +219,7 @@ proxy_run(struct proxy *p, usec_t now)
     client_pump_ready(p, now);
     client_drain(p, now);             /* Output that was taken may let held publishers go on. */
     route_to_network(p, now);
-    client_release_credits(p);
+    route_release(p, now);
     limits_watch(p, now);
 }
 

@@ -35,10 +35,33 @@ route_from_broker(struct proxy *p, const struct mqtt_event *ev, usec_t now)
             .retain = ev->message.retain,
         };
 
-        if (peers_publish(p->peers, &publish, now)) {
-            p->crowding = ev->conn;
+        if (peers_publish(p->peers, &publish, now) && mqtt_hold(p->mqtt, ev->conn)) {
+            struct held *h = &p->held;
+
+            h->ids = mem_grow(h->ids, &h->allocated, h->n + 1, sizeof *h->ids);
+            h->ids[h->n++] = ev->conn;
+            p->stats.held_for_peers++;
         }
     }
+}
+
+/* All of them, whichever peer they publish to: who published to another one that is congested is held
+ * again with its next PUBLISH. */
+void
+route_release(struct proxy *p, usec_t now)
+{
+    struct held *h = &p->held;
+
+    if (h->n_relieved == peers_n_relieved(p->peers)) {
+        return;
+    }
+    h->n_relieved = peers_n_relieved(p->peers);
+    for (size_t i = 0; i < h->n; i++) {
+        mqtt_release(p->mqtt, h->ids[i], now);
+    }
+    mem_free(h->ids);
+    *h = (struct held) { .n_relieved = h->n_relieved };
+    client_drain(p, now);
 }
 
 /* What nobody is to be told is not remembered for peers, over 100 bytes per filter: the first peer

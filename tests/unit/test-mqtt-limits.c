@@ -663,6 +663,32 @@ test_subscription_list(void)
     script_end(&t);
 }
 
+/* A client that the caller holds is not heard, and that is not held against it. */
+static void
+test_held_by_caller(void)
+{
+    struct script t;
+    uint64_t credit;
+
+    script_begin(&t, "held by the caller", NULL);
+    script_lines(&t, "c1 > CONNECT id=a keep=4\nc1 < CONNACK 0 0\n");
+    credit = t.conns[0].credit;
+    ok(mqtt_hold(t.b, t.conns[0].id), "it is held");
+    ok(!mqtt_hold(t.b, t.conns[0].id), "once");
+    script_lines(&t, "c1 > PUBLISH t hello\nc1 > PUBLISH t hello\nwait 30\n");
+    is_int(t.conns[0].credit, credit, "what it sends is taken, and no window opens for more");
+    ok(!t.conns[0].closed && !t.conns[0].aborted && !mqtt_stats(t.b)->keep_alive_timeouts,
+       "its keep-alive does not run meanwhile");
+    mqtt_release(t.b, t.conns[0].id, t.now);
+    script_drain(&t);
+    is_int(t.conns[0].credit, t.conns[0].sent, "then all of it is credited");
+    mqtt_release(t.b, t.conns[0].id, t.now);
+    script_lines(&t, "wait 7\n");
+    is_int(mqtt_stats(t.b)->keep_alive_timeouts, 1, "and silence counts again");
+    ok(!mqtt_hold(t.b, t.conns[0].id), "who is gone is not held");
+    script_end(&t);
+}
+
 /* What expires together is done over several runs, each of which says that the next is due. */
 static void
 test_burst_of_timers(void)
@@ -718,5 +744,6 @@ main(void)
     test_walk();
     test_subscription_list();
     test_burst_of_timers();
+    test_held_by_caller();
     return done_testing();
 }

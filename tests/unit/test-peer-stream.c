@@ -348,7 +348,7 @@ TEST(no_more_is_under_way_than_a_switch_holds)
     ok(info.stream.window > 40 * 2304, "more when all goes well (%u)", info.stream.window);
     elapse(&w, SEC);
     is_int(w.n_got, 2000, "all arrive");
-    ok(!peers_is_congested(w.a), "and the publishers may go on");
+    ok(!info_of(w.a).is_congested, "and the publishers may go on");
     is_int(w.n_lost, 0, "nothing was lost on the way");
     finish(&w);
 }
@@ -364,12 +364,12 @@ TEST(who_does_not_answer_holds_nobody_back)
     for (uint32_t i = 1; i < 300; i++) {
         publish(&w, i, 1000);
     }
-    ok(peers_is_congested(w.a), "congested at first");
+    ok(info_of(w.a).is_congested, "congested at first");
     ok(peers_stats(w.a)->queue_full > 90, "beyond the limit of the queue nothing is kept");
     elapse(&w, 900 * MSEC);
-    ok(peers_is_congested(w.a), "for almost a second");
+    ok(info_of(w.a).is_congested, "for almost a second");
     elapse(&w, 200 * MSEC);
-    ok(!peers_is_congested(w.a), "not longer");
+    ok(!info_of(w.a).is_congested, "not longer");
     ok(!publish(&w, 300, 10), "who publishes now is not held");
     elapse(&w, 10 * SEC);
     ok(!info_of(w.a).is_reliable && !info_of(w.a).queued_bytes && peers_stats(w.a)->stale > 100,
@@ -468,26 +468,29 @@ TEST(garbage_in_a_stream_costs_what_it_spoils)
     inject(&w, &pdu, first, 9);
     is_int(w.n_got, 1, "a message");
     pdu.seq++;
-    inject(&w, &pdu, "\x10\x07\0\1t\0\0\0\1\x30\x07", 11);
-    ok(w.n_got == 1 && peers_stats(w.b)->unexpected == 1, "no PUBLISH: it and the rest are skipped");
+    inject(&w, &pdu, "\x10\x07\0\1t\0\0\0\1\x30\x07\0\1#\0\0\0\1\x30\x07", 20);
+    ok(w.n_got == 1 && peers_stats(w.b)->unexpected == 1 && peers_stats(w.b)->bad_topic == 1,
+       "what is no PUBLISH, or has no topic, is left out");
     pdu.seq++;
     pdu.start = PEER_PDU_NO_START;
     inject(&w, &pdu, "\0\1t\0\0\0\1", 7);
-    is_int(w.n_got, 1, "also in the next body");
-    pdu.seq++;
-    pdu.start = 3;
-    inject(&w, &pdu, "xyz\x30\x07\0\1t\0\0\0\1", 12);
-    is_int(w.n_got, 2, "up to where a control packet begins");
+    is_int(w.n_got, 2, "and nothing else: the next goes on in another body");
     pdu.seq++;
     pdu.start = 0;
     inject(&w, &pdu, "\x30\xff\xff\xff\x7f", 5);
     pdu.seq++;
+    pdu.start = PEER_PDU_NO_START;
     inject(&w, &pdu, second, 9);
-    is_int(w.n_got, 2, "one of 268 MB is none");
+    ok(w.n_got == 2 && peers_stats(w.b)->data_too_large == 1, "one of 268 MB is none");
     pdu.seq++;
+    pdu.start = 3;
+    inject(&w, &pdu, "xyz\x30\x07\0\1t\0\0\0\2\x30\xff\xff\xff\xff", 17);
+    is_int(w.n_got, 3, "after it, the stream goes on where the next begins");
+    pdu.seq++;
+    pdu.start = PEER_PDU_NO_START;
+    inject(&w, &pdu, "\xff", 1);
+    is_int(peers_stats(w.b)->data_too_large, 2, "nor is one whose length nobody can read");
     pdu.start = 0;
-    inject(&w, &pdu, "\x30\x07\0\1t\0\0\0\2", 9);
-    is_int(w.n_got, 3, "after it, the stream goes on");
     pdu.seq += 300;
     inject(&w, &pdu, second, 9);
     is_int(peers_stats(w.b)->data_refused, 1, "too far ahead to be kept");
@@ -496,13 +499,119 @@ TEST(garbage_in_a_stream_costs_what_it_spoils)
     inject(&w, &pdu, "\x30\x07\0\1t\0\0\0\3", 9);
     is_int(w.n_got, 4, "a new epoch");
     pdu.epoch--;
-    pdu.seq = 7;
+    pdu.seq = 9;
     inject(&w, &pdu, second, 9);
     ok(w.n_got == 4 && peers_stats(w.b)->data_refused == 2, "the old one is over");
     pdu.epoch++;
     pdu.seq = pdu.base = 80;
     inject(&w, &pdu, "\x30\x07\0\1t\0\0\0\4", 9);
     ok(w.n_got == 5 && peers_stats(w.b)->data_missed == 2, "two that were given up are counted");
+    pdu.seq = 82;
+    pdu.base = 81;
+    inject(&w, &pdu, "\x30\x07\0\1t\0\0\0\5", 9);
+    pdu.seq = 83;
+    pdu.base = 82;
+    inject(&w, &pdu, "\x30\x07\0\1t\0\0\0\6", 9);
+    ok(w.n_got == 7 && peers_stats(w.b)->data_missed == 3, "what waited for one given up is not lost");
+    w.now += 11 * SEC;
+    pdu.epoch--;
+    pdu.seq = pdu.base = 500;
+    inject(&w, &pdu, "\x30\x07\0\1t\0\0\0\7", 9);
+    is_int(w.n_got, 8, "no epoch is over for ever");
+    finish(&w);
+}
+
+/* An ACK for A as from B. */
+static void
+inject_ack(struct world *w, uint32_t epoch, uint32_t seq)
+{
+    struct peer_pdu pdu = { .type = PEER_PDU_ACK, .epoch = epoch, .seq = seq };
+    struct ip_addr b = addr_of(true);
+    uint8_t buf[PEER_PDU_ACK_SIZE];
+
+    peer_pdu_write(&pdu, buf);
+    peers_input(w->a, &b, 1883, PEER_INBAND, (struct slice) { buf, sizeof buf }, w->now);
+}
+
+static uint32_t epoch_seen;
+
+static bool
+loses_data(const struct world *w, const struct peer_pdu *pdu)
+{
+    (void) w;
+    epoch_seen = pdu->type == PEER_PDU_DATA ? pdu->epoch : epoch_seen;
+    return pdu->type == PEER_PDU_DATA;
+}
+
+TEST(answers_without_progress_hold_nobody_back)
+{
+    struct world w;
+    uint32_t n_relieved;
+
+    start(&w);
+    publish(&w, 0, 10);
+    elapse(&w, 50 * MSEC);
+    w.loses = loses_data;
+    for (uint32_t i = 1; i < 100; i++) {
+        publish(&w, i, 1000);
+    }
+    ok(info_of(w.a).is_congested, "congested");
+    n_relieved = peers_n_relieved(w.a);
+    for (int i = 0; i < 12; i++) {
+        elapse(&w, 90 * MSEC);
+        inject_ack(&w, epoch_seen, 1);
+    }
+    ok(!info_of(w.a).is_congested && peers_n_relieved(w.a) == n_relieved + 1,
+       "an ACK that acknowledges nothing does not keep it so");
+    inject_ack(&w, epoch_seen + 1, 1);
+    inject_ack(&w, epoch_seen, 5000);
+    is_int(peers_stats(w.a)->unexpected, 2, "one of another stream, or of what was never sent, is none");
+    finish(&w);
+}
+
+TEST(a_peer_that_is_added_again_has_a_new_stream)
+{
+    struct peer_spec b = { .addr = addr_of(true), .port = 1883 };
+    struct world w;
+
+    for (uint32_t n = 5; n <= 80; n += 75) {
+        start(&w);
+        publish_many(&w, 0, n, 1400);
+        elapse(&w, 200 * MSEC);
+        is_int(peers_del(w.a, &b.addr, b.port), 0, "deleted");
+        is_int(peers_add(w.a, &b, w.now), 0, "and added again");
+        elapse(&w, 60 * SEC);
+        publish_many(&w, n, n, 1400);
+        elapse(&w, 500 * MSEC);
+        is_int(w.n_got, 2 * n, "no message is taken for an old one");
+        is_int(peers_stats(w.b)->data_duplicate, 0, "nor counted so");
+        finish(&w);
+    }
+}
+
+TEST(no_datagram_is_larger_than_the_path_takes)
+{
+    struct peer_spec other = { .addr = addr_of(true), .port = 1883 };
+    struct peer_config c;
+    struct world w;
+    uint32_t largest = 0;
+    struct peer_datagram d;
+
+    start(&w);
+    peers_destroy(w.a);
+    peer_config_default(&c);
+    c.mtu = 1280;
+    w.a = peers_create(&c, w.now);
+    mp_assert(!peers_add(w.a, &other, w.now));
+    elapse(&w, 60 * SEC);
+    publish_many(&w, 0, 20, 700);
+    while (peers_next_datagram(w.a, w.now, &d)) {
+        largest = MP_MAX(largest, d.payload->size);
+        put(&w, d.payload, true);
+    }
+    is_int(largest, 1280 - 28, "IP and UDP headers included");
+    elapse(&w, SEC);
+    is_int(w.n_got, 20, "all arrive");
     finish(&w);
 }
 
@@ -539,6 +648,9 @@ main(void)
     RUN(who_never_answers_is_spoken_to_plainly);
     RUN(either_side_may_start_anew);
     RUN(garbage_in_a_stream_costs_what_it_spoils);
+    RUN(answers_without_progress_hold_nobody_back);
+    RUN(a_peer_that_is_added_again_has_a_new_stream);
+    RUN(no_datagram_is_larger_than_the_path_takes);
     RUN(strict_peers_are_no_partners);
     return done_testing();
 }
