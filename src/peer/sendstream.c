@@ -12,7 +12,7 @@
 
 #define WINDOW_MIN (4 * FULL_COST)
 #define WINDOW_INITIAL (10 * FULL_COST)       /* As RFC 6928. */
-#define WINDOW_MAX (64 * FULL_COST)   /* Of the 92 that fit, some are left to others. */
+#define WINDOW_MAX (80 * FULL_COST)   /* Of the 92 that fit, some are left to others. */
 
 #define DUPLICATES 3                  /* So many later ones taken, and one is deemed lost... */
 #define REORDER_MIN_US (3 * CLOCK_MSEC)       /* ...or one sent so much later: as RFC 8985. */
