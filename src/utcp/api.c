@@ -51,9 +51,7 @@ utcp_credit(struct utcp *u, utcp_id id, uint32_t n)
         return;
     }
     c->uncredited -= MP_MIN(n, c->uncredited);
-    if (utcp_rcvwnd_wants_update(u, c)) {
-        utcp_rcv_ack_now(u, c);
-    }
+    utcp_rcvwnd_credited(u, c);
 }
 
 /* Of a connection that has 'queued' octets in its send queue. */

@@ -29,4 +29,5 @@ src_utcp_libutcp_a_SOURCES = \
 	src/utcp/table.h \
 	src/utcp/timers.c \
 	src/utcp/timewait.c \
+	src/utcp/turns.c \
 	src/utcp/utcp.h

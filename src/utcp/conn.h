@@ -62,6 +62,8 @@ enum utcp_conn_flag {
     CONN_CWR         = 1u << 25,      /* cwnd was reduced: the next new data says so. */
     CONN_DSCP        = 1u << 26,      /* Has a DSCP of its own, in path.tos. */
     CONN_R1          = 1u << 27,      /* R1 is reached. */
+    CONN_OFFERED     = 1u << 28,      /* Its window is counted in 'offered': see turns.c. */
+    CONN_WAITS       = 1u << 29,      /* Waits for its turn, in a list. */
 };
 #define CONN_STEERED (CONN_GROWN | CONN_BUSY | CONN_SMALL)  /* Until idle: see rcvwnd.c. */
 
@@ -178,6 +180,7 @@ struct utcp_ext {
     uint32_t fin_seq;                 /* Of a FIN that came out of order. */
     struct wire_sack_block dsacks[UTCP_MAX_ACKS]; /* RFC 2883: owed, the oldest first. */
     uint32_t recent[UTCP_N_RECENT];   /* Sequence numbers in islands, latest first. */
+    uint32_t turn_next, turn_prev;    /* Connections; with CONN_WAITS. */
     uint8_t n_recent, n_dsacks;
     bool rack_valid, dsack_round_valid, tlp_out, tlp_is_retrans, has_fin, r2_running;
 };
@@ -245,6 +248,9 @@ struct utcp {
     uint64_t ooo_memory;              /* Of all that came out of order. */
     uint64_t promised;                /* Charged to rcv_budget by all grown connections. */
     uint32_t n_grown, n_busy;
+    uint64_t offered;                 /* On offer to those with CONN_OFFERED, who are... */
+    uint32_t n_offered;               /* ...so many. */
+    uint32_t turn_head, turn_tail;    /* Connections that wait for their turn. */
     uint32_t n_live;                  /* Connections not dead. */
     uint32_t n_known, next_known;
     struct utcp_known known[UTCP_MAX_AHEAD];
@@ -335,14 +341,27 @@ void utcp_rcv_drop_pieces(struct utcp *, struct utcp_ext *);
 void utcp_rcv_fill_sack(const struct utcp *, const struct utcp_conn *, struct wire_tcp_opts *);
 
 /* rcvwnd.c */
+#define UTCP_CROWD 6                  /* Busy peers that are many. */
+uint32_t utcp_rcvwnd_mss(const struct utcp *, const struct utcp_conn *);
 uint32_t utcp_rcvwnd_floor(const struct utcp *, const struct utcp_conn *);
 void utcp_rcvwnd_init(struct utcp *, struct utcp_conn *);
 void utcp_rcvwnd_echo(const struct utcp *, struct utcp_conn *, uint32_t ts_ecr);
 uint32_t utcp_rcvwnd_charge(const struct utcp *, const struct utcp_conn *);
 void utcp_rcvwnd_arrived(struct utcp *, struct utcp_conn *, uint32_t seq, uint32_t len);
 uint16_t utcp_rcvwnd_offer(struct utcp *, struct utcp_conn *);  /* Moves rcv_adv; window field. */
-bool utcp_rcvwnd_wants_update(const struct utcp *, const struct utcp_conn *);
+uint32_t utcp_rcvwnd_next(const struct utcp *, const struct utcp_conn *);
+void utcp_rcvwnd_credited(struct utcp *, struct utcp_conn *);
 void utcp_rcvwnd_idle(struct utcp *, struct utcp_conn *);   /* No data for a while. */
+
+/* turns.c */
+uint32_t utcp_turns_counted__(const struct utcp *, const struct utcp_conn *);
+void utcp_turns_changed__(struct utcp *, struct utcp_conn *, uint32_t before);
+bool utcp_turns_must_wait(struct utcp *, struct utcp_conn *, uint32_t wnd);
+void utcp_turns_open(struct utcp *, struct utcp_conn *, uint32_t wnd);
+void utcp_turns_grant__(struct utcp *);
+uint32_t utcp_turns_due_ms(const struct utcp *, const struct utcp_conn *);
+void utcp_turns_expire(struct utcp *, struct utcp_conn *);
+void utcp_turns_leave(struct utcp *, struct utcp_conn *);
 
 /* snd.c */
 bool utcp_snd_next(struct utcp *, struct utcp_conn *, struct utcp_segment *, uint8_t *, size_t);
@@ -431,6 +450,31 @@ static inline uint32_t
 utcp_ts_now(const struct utcp *u, const struct utcp_conn *c)
 {
     return u->now_ms + c->ts_offset;
+}
+
+/* What u->offered contains for it: turns.c. */
+static inline uint32_t
+utcp_turns_counted(const struct utcp *u, const struct utcp_conn *c)
+{
+    return c->flags & CONN_OFFERED ? utcp_turns_counted__(u, c) : 0;
+}
+
+/* After a change of what utcp_turns_counted() said 'before' it. */
+static inline void
+utcp_turns_changed(struct utcp *u, struct utcp_conn *c, uint32_t before)
+{
+    if (c->flags & CONN_OFFERED) {
+        utcp_turns_changed__(u, c, before);
+    }
+}
+
+/* Opens the windows of those whose turn it is. */
+static inline void
+utcp_turns_grant(struct utcp *u)
+{
+    if (u->turn_head) {
+        utcp_turns_grant__(u);
+    }
 }
 
 /* Milliseconds until 'due', at least 0. */

@@ -357,11 +357,13 @@ utcp_conn_create(struct utcp *u, const struct utcp_ends *ends)
 void
 utcp_conn_kill(struct utcp *u, struct utcp_conn *c, enum utcp_close_reason reason)
 {
-    struct utcp_ext *e = utcp_ext(u, c);
-
     utcp_unready(u, c);
     wheel_disarm(&u->wheel, c->idx);
+    utcp_turns_leave(u, c);
     utcp_rcvwnd_idle(u, c);
+
+    struct utcp_ext *e = utcp_ext(u, c);
+
     if (e) {
         u->queued -= e->sndq.size;
         chain_uninit(&e->sndq);
@@ -439,7 +441,8 @@ utcp_ext_release(struct utcp *u, struct utcp_conn *c)
 {
     const struct utcp_ext *e = utcp_ext(u, c);
 
-    if (e && !e->sndq.size && !e->n_sent && !e->n_pieces && !e->has_fin && !e->n_dsacks) {
+    if (e && !e->sndq.size && !e->n_sent && !e->n_pieces && !e->has_fin && !e->n_dsacks
+        && !(c->flags & CONN_WAITS)) {
         slab_free(&u->exts, c->ext);
         c->ext = SLAB_NONE;
     }

@@ -179,6 +179,8 @@ utcp_next_segment(struct utcp *u, usec_t now, struct utcp_segment *seg, uint8_t 
         u->stats.rst_out += !!(seg->tcp.flags & TCP_RST);
         return true;
     }
+    /* Before all else: whose turn it is may owe an ACK, which then tells of it. */
+    utcp_turns_grant(u);
     while (u->ready_head) {
         struct utcp_conn *c = slab_at(&u->conns, u->ready_head);
 
@@ -188,6 +190,7 @@ utcp_next_segment(struct utcp *u, usec_t now, struct utcp_segment *seg, uint8_t 
             return true;
         }
         utcp_unready(u, c);
+        utcp_turns_grant(u);
     }
     return false;
 }

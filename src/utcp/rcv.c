@@ -346,10 +346,8 @@ keep(struct utcp *u, struct utcp_conn *c, uint32_t seq, struct slice data)
     return dropped ? UTCP_DROP_no_memory : UTCP_ACCEPTED;
 }
 
-/* RFC 9293 3.10.7.4, steps 7 and 8 as far as sequence numbers go.  Sets CONN_FIN_RCVD when the
- * peer's FIN is reached.  MAY-12 and SHLD-31: text out of order is kept. */
-enum utcp_verdict
-utcp_rcv_text(struct utcp *u, struct utcp_conn *c, struct utcp_text t)
+static enum utcp_verdict
+take_text(struct utcp *u, struct utcp_conn *c, struct utcp_text t)
 {
     uint32_t end = t.seq + t.data.n;
 
@@ -403,6 +401,18 @@ utcp_rcv_text(struct utcp *u, struct utcp_conn *c, struct utcp_text t)
         e->fin_seq = end;
     }
     return t.data.n ? keep(u, c, t.seq, t.data) : UTCP_ACCEPTED;
+}
+
+/* RFC 9293 3.10.7.4, steps 7 and 8 as far as sequence numbers go.  Sets CONN_FIN_RCVD when the
+ * peer's FIN is reached.  MAY-12 and SHLD-31: text out of order is kept. */
+enum utcp_verdict
+utcp_rcv_text(struct utcp *u, struct utcp_conn *c, struct utcp_text t)
+{
+    uint32_t counted = utcp_turns_counted(u, c);
+    enum utcp_verdict verdict = take_text(u, c, t);
+
+    utcp_turns_changed(u, c, counted);
+    return verdict;
 }
 
 /* The island around 'seq', or false. */

@@ -10,8 +10,8 @@
  *     So it may well seem to send large ones, and gets small again with more room: hence 30 ms at
  *     least before it gets that;
  *   - two segments, the floor, to begin with; again when eight of eight are well filled, and after
- *     a second without data.  But while many peers are busy one segment is all that the floor gives,
- *     and none leaves the first step: together they fill the switch's queue at that;
+ *     a second without data.  While many peers are busy none leaves the first step: together they
+ *     fill the switch's queue at that;
  *   - above the floor it doubles after a round in which the peer used up all that it was offered,
  *     without waiting for anything else than our ACK, with segments that were mostly well filled.
  *     It falls as soon as they are mostly small, and then waits twice as long as the last time
@@ -23,6 +23,10 @@
  * more than an equal part.  Of a window on a long path only a part arrives while the switch takes what
  * came before, and the budget is charged with that part only.  So that it is true after the window
  * stood still as well, the edge moves by no more than NEAR_BYTES at once.
+ *
+ * The floors of a crowd are more than that, whatever the budget.  So while many peers are busy, their
+ * windows are open by turns (turns.c), and then four segments at least: each opening costs an ACK of
+ * its own, and a loss among several is noticed by what follows it.
  *
  * The target never takes back what was promised (RFC 9293 SHLD-14): the right edge stands still
  * until RCV.NXT has caught up.  Bytes delivered and not yet credited count as window in use: that
@@ -42,14 +46,14 @@
 #define DEFAULT_MSS 536u              /* MUST-15: nobody's segments are expected to be smaller. */
 #define ROUND_SLACK_US 4000           /* Turns of both loops: not waiting for the application. */
 #define SMALL_US (30 * CLOCK_MSEC)      /* So long it keeps one segment at least. */
-#define CROWD 6                       /* Busy peers that are many. */
+#define TURN_SEGMENTS 4               /* Of each of many: see turns.c. */
 #define NEAR_US 2000                  /* Shorter paths are alike: what is there is a busy switch. */
 #define NEAR_BYTES 32768u             /* Larger windows gain nothing across one (measured). */
 #define MAX_FAR 255u                  /* A path of half a second. */
 
 /* The largest payload that we let the peer send. */
-static uint32_t
-rcv_mss(const struct utcp *u, const struct utcp_conn *c)
+uint32_t
+utcp_rcvwnd_mss(const struct utcp *u, const struct utcp_conn *c)
 {
     bool has_ts = c->flags & CONN_TS;
 
@@ -64,7 +68,7 @@ full_segment(const struct utcp *u, const struct utcp_conn *c)
 {
     uint32_t own = MP_MAX(c->mss, DEFAULT_MSS) - (c->flags & CONN_TS ? 12u : 0u);
 
-    return MP_MIN(own, rcv_mss(u, c));
+    return MP_MIN(own, utcp_rcvwnd_mss(u, c));
 }
 
 static uint32_t
@@ -76,7 +80,7 @@ max_window(const struct utcp *u, const struct utcp_conn *c)
 uint32_t
 utcp_rcvwnd_floor(const struct utcp *u, const struct utcp_conn *c)
 {
-    return MP_MIN(2 * rcv_mss(u, c), max_window(u, c));
+    return MP_MIN(2 * utcp_rcvwnd_mss(u, c), max_window(u, c));
 }
 
 void
@@ -100,7 +104,7 @@ far_times(const struct utcp_conn *c)
 static bool
 is_crowded(const struct utcp *u)
 {
-    return u->n_busy >= CROWD;
+    return u->n_busy >= UTCP_CROWD;
 }
 
 /* What the budget is charged for a window. */
@@ -128,7 +132,10 @@ reset(struct utcp *u, struct utcp_conn *c)
 void
 utcp_rcvwnd_idle(struct utcp *u, struct utcp_conn *c)
 {
+    uint32_t counted = utcp_turns_counted(u, c);
+
     reset(u, c);
+    utcp_turns_changed(u, c, counted);
     c->flags &= ~CONN_SMALL;
     c->wnd_fill = FILL_NEUTRAL;
     if (c->flags & CONN_BUSY) {
@@ -230,9 +237,13 @@ end_round(struct utcp *u, struct utcp_conn *c, unsigned int n_filled)
 static uint32_t
 target_now(const struct utcp *u, const struct utcp_conn *c)
 {
-    bool is_one = c->flags & CONN_SMALL || (is_crowded(u) && !(c->flags & CONN_GROWN));
-
-    return is_one ? MP_MIN(c->wnd_target, rcv_mss(u, c)) : c->wnd_target;
+    if (c->flags & CONN_SMALL) {
+        return MP_MIN(c->wnd_target, utcp_rcvwnd_mss(u, c));
+    } else if (is_crowded(u) && c->flags & CONN_BUSY) {
+        return MP_MAX(c->wnd_target,
+                      MP_MIN(TURN_SEGMENTS * utcp_rcvwnd_mss(u, c), max_window(u, c)));
+    }
+    return c->wnd_target;
 }
 
 /* A segment with text echoes our timestamp 'ts_ecr': whoever only receives learns in this way how
@@ -269,7 +280,7 @@ utcp_rcvwnd_arrived(struct utcp *u, struct utcp_conn *c, uint32_t seq, uint32_t 
         return;
     }
 
-    uint32_t slack = MP_MIN(rcv_mss(u, c), target_now(u, c) / 2);
+    uint32_t slack = MP_MIN(utcp_rcvwnd_mss(u, c), target_now(u, c) / 2);
     unsigned int n_filled = note_fill(u, c, len);
 
     if (n_filled <= FILL_FALL) {
@@ -305,7 +316,7 @@ wanted_edge(const struct utcp_conn *c, uint32_t target)
 static bool
 is_worthwhile(const struct utcp *u, const struct utcp_conn *c, uint32_t target, uint32_t edge)
 {
-    uint32_t mss = rcv_mss(u, c), whole = MP_MIN(mss, target);
+    uint32_t mss = utcp_rcvwnd_mss(u, c), whole = MP_MIN(mss, target);
 
     if (target > mss && edge - c->rcv_adv >= MP_MIN(mss, target / 2)) {
         return true;
@@ -313,28 +324,51 @@ is_worthwhile(const struct utcp *u, const struct utcp_conn *c, uint32_t target, 
     return c->rcv_adv - c->rcv_nxt < whole && edge - c->rcv_nxt >= whole;
 }
 
-/* Whether it is worth a segment of its own that the window has opened. */
-bool
-utcp_rcvwnd_wants_update(const struct utcp *u, const struct utcp_conn *c)
-{
-    uint32_t target = target_now(u, c);
-    uint32_t few = MP_MIN(target, MP_MAX(rcv_mss(u, c), target / 2));
-
-    return c->rcv_adv - c->rcv_nxt < few
-           && is_worthwhile(u, c, target, wanted_edge(c, target));
-}
-
-uint16_t
-utcp_rcvwnd_offer(struct utcp *u, struct utcp_conn *c)
+/* The window that there could be, if it is larger than what is open by enough; or 0. */
+uint32_t
+utcp_rcvwnd_next(const struct utcp *u, const struct utcp_conn *c)
 {
     uint32_t target = target_now(u, c);
     uint32_t edge = wanted_edge(c, target);
 
-    if (!is_worthwhile(u, c, target, edge)) {
-        edge = c->rcv_adv;
-    }
+    return is_worthwhile(u, c, target, edge) ? edge - c->rcv_nxt : 0;
+}
 
+/* The same, if it is worth a segment of its own to tell of it. */
+static uint32_t
+worth_update(const struct utcp *u, const struct utcp_conn *c)
+{
+    uint32_t target = target_now(u, c), edge = wanted_edge(c, target);
+    uint32_t few = MP_MIN(target, MP_MAX(utcp_rcvwnd_mss(u, c), target / 2));
+
+    return c->rcv_adv - c->rcv_nxt < few && is_worthwhile(u, c, target, edge) ? edge - c->rcv_nxt : 0;
+}
+
+/* Less is uncredited than was. */
+void
+utcp_rcvwnd_credited(struct utcp *u, struct utcp_conn *c)
+{
+    uint32_t wnd = worth_update(u, c);
+
+    if (wnd && !utcp_turns_must_wait(u, c, wnd)) {
+        utcp_rcv_ack_now(u, c);
+    }
+}
+
+/* The window field of a segment to be sent.  Moves the right edge where that is due. */
+uint16_t
+utcp_rcvwnd_offer(struct utcp *u, struct utcp_conn *c)
+{
+    uint32_t counted = utcp_turns_counted(u, c);
+    uint32_t target = target_now(u, c);
+    uint32_t edge = wanted_edge(c, target);
     uint32_t wnd = edge - c->rcv_nxt;
+
+    if (is_worthwhile(u, c, target, edge) && !utcp_turns_must_wait(u, c, wnd)) {
+        utcp_turns_open(u, c, wnd);
+    }
+    wnd = c->rcv_adv - c->rcv_nxt;
+
     uint32_t unit = (1u << c->rcv_wscale) - 1;
     uint32_t field;
 
@@ -342,5 +376,6 @@ utcp_rcvwnd_offer(struct utcp *u, struct utcp_conn *c)
     field = (wnd + (wnd + c->uncredited < 2 * target ? unit : 0)) >> c->rcv_wscale;
     field = MP_MIN(field, (uint32_t) UINT16_MAX);
     c->rcv_adv = seq_max(c->rcv_adv, c->rcv_nxt + (field << c->rcv_wscale));
+    utcp_turns_changed(u, c, counted);
     return (uint16_t) field;
 }

@@ -5,6 +5,7 @@
  *     its retransmission timer (RTO, RACK, tail probe, persist) or FIN-WAIT-2's limit
  *     the end of keep-alive's patience
  *     the return of an idle peer's receive window to the floor
+ *     the end of an offer that is not used (turns.c)
  *
  * and armed lazily: what moves to later is left alone, fires early and is armed again, so that an
  * ACK costs no operation on the wheel. */
@@ -64,6 +65,10 @@ utcp_timer_update(struct utcp *u, struct utcp_conn *c)
     }
     if (c->flags & CONN_STEERED) {
         due_ms = seq_min(due_ms, c->last_rcvd_ms + WINDOW_IDLE_MS);
+        any = true;
+    }
+    if (c->flags & CONN_OFFERED) {
+        due_ms = seq_min(due_ms, utcp_turns_due_ms(u, c));
         any = true;
     }
     if (any && !(wheel_is_armed(&u->wheel, c->idx) && seq_le(c->wheel_due, due_ms))) {
@@ -138,6 +143,7 @@ utcp_timers_run(struct utcp *u)
         if (c->flags & CONN_DEAD) {
             continue;
         }
+        utcp_turns_expire(u, c);
         if (c->flags & CONN_STEERED
             && u->now_ms - c->last_rcvd_ms >= WINDOW_IDLE_MS) {
             utcp_rcvwnd_idle(u, c);

@@ -107,6 +107,8 @@ enum utcp_verdict {
     X(challenge_acks, "challenge ACKs sent (RFC 5961)")                                 \
     X(challenge_acks_limited, "challenge ACKs withheld by the rate limit")              \
     X(memory_limited, "times that a connection got no more than its part of the memory")  \
+    X(turns_awaited, "times that a window waited for its turn: too many were open")     \
+    X(turns_unused, "windows opened that were not used for a while")                    \
     X(window_probes, "zero-window probes sent")                                         \
     X(replies_dropped, "RSTs, SYN-ACKs and the like not sent: too many at once")           \
     X(half_open_expired, "handshakes given up at R2")                                   \

@@ -14,8 +14,8 @@
     }
 
 struct invariant_totals {
-    uint64_t queued, promised, ooo_memory;
-    uint32_t n_live, n_grown, n_busy, n_exts, n_sents, n_pieces, n_ready;
+    uint64_t queued, promised, offered, ooo_memory;
+    uint32_t n_live, n_grown, n_busy, n_offered, n_exts, n_sents, n_pieces, n_ready, n_waiting;
 };
 
 static inline const char *
@@ -98,7 +98,8 @@ invariant_conn(const struct utcp *u, const struct utcp_conn *c, struct invariant
     const struct utcp_ext *e = utcp_ext(u, c);
 
     if (c->flags & CONN_DEAD) {
-        INVARIANT(!e && !(c->flags & CONN_READY) && !wheel_is_armed(&u->wheel, c->idx));
+        INVARIANT(!e && !wheel_is_armed(&u->wheel, c->idx));
+        INVARIANT(!(c->flags & (CONN_READY | CONN_OFFERED | CONN_WAITS)));
         return NULL;
     }
     sum->n_live++;
@@ -121,8 +122,36 @@ invariant_conn(const struct utcp *u, const struct utcp_conn *c, struct invariant
         sum->promised += utcp_rcvwnd_charge(u, c);
     }
     sum->n_busy += !!(c->flags & CONN_BUSY);
+    INVARIANT((c->flags & (CONN_OFFERED | CONN_WAITS)) != (CONN_OFFERED | CONN_WAITS));
+    INVARIANT(!(c->flags & CONN_OFFERED) || utcp_turns_counted(u, c));
+    INVARIANT(!(c->flags & CONN_OFFERED) || wheel_is_armed(&u->wheel, c->idx));
+    INVARIANT(!(c->flags & CONN_WAITS) || e);
+    sum->offered += utcp_turns_counted(u, c);
+    sum->n_offered += !!(c->flags & CONN_OFFERED);
+    sum->n_waiting += !!(c->flags & CONN_WAITS);
     sum->n_ready += !!(c->flags & CONN_READY);
     return e ? invariant_ext(u, c, e, sum) : NULL;
+}
+
+/* Those that wait for their turn. */
+static inline const char *
+invariant_turns(const struct utcp *u, const struct invariant_totals *sum)
+{
+    uint32_t n = 0, prev = SLAB_NONE;
+
+    for (uint32_t idx = u->turn_head; idx; ) {
+        const struct utcp_conn *c = slab_at(&u->conns, idx);
+
+        INVARIANT(c->flags & CONN_WAITS && utcp_ext(u, c)->turn_prev == prev);
+        prev = idx;
+        idx = utcp_ext(u, c)->turn_next;
+        n++;
+    }
+    INVARIANT(prev == u->turn_tail);
+    INVARIANT(n == sum->n_waiting);
+    INVARIANT(sum->offered == u->offered);
+    INVARIANT(sum->n_offered == u->n_offered);
+    return NULL;
 }
 
 /* NULL, or what is wrong. */
@@ -158,7 +187,7 @@ utcp_broken_invariant(const struct utcp *u)
     INVARIANT(sum.n_exts == u->exts.n);
     INVARIANT(sum.n_sents == u->sents.n);
     INVARIANT(sum.n_pieces == u->pieces.n);
-    return NULL;
+    return invariant_turns(u, &sum);
 }
 
 #endif

@@ -174,8 +174,11 @@ setup(struct sim *s, uint64_t seed, const char *pcap)
     prng_init(&s->ecn_prng, seed ^ 0xec);
     s->marked = prng_below(&s->ecn_prng, 3) ? prng_below(&s->ecn_prng, 200) : 0;
     s->cfg.ecn = prng_below(&s->ecn_prng, 4);
-    s->u = utcp_create(&s->cfg, s->now);
     s->n_apps = one_in(s, 8) ? MAX_CLIENTS : between(s, 1, 5);
+    if (s->n_apps == MAX_CLIENTS) {   /* They take turns. */
+        s->cfg.rcv_budget = 1000 + prng_below(&s->ecn_prng, 5000);
+    }
+    s->u = utcp_create(&s->cfg, s->now);
     for (unsigned int i = 0; i < s->n_apps; i++) {
         struct simclient_config c;
 
@@ -611,6 +614,8 @@ run(struct sim *s)
     return false;
 }
 
+static uint64_t n_turns_awaited;      /* In all. */
+
 static bool
 play(uint64_t seed, const char *pcap, bool is_verbose)
 {
@@ -650,6 +655,7 @@ play(uint64_t seed, const char *pcap, bool is_verbose)
             }
         }
     }
+    n_turns_awaited += utcp_stats(s->u)->turns_awaited;
     teardown(s);
     mem_free(s);
     return good;
@@ -672,6 +678,10 @@ play_many(const char *program, uint64_t first, uint64_t n)
     }
     ok(n_failed == 0, "seeds %llu to %llu: every octet arrives, nothing stalls, nothing is left",
        (unsigned long long) first, (unsigned long long) (first + n - 1));
+    if (n >= N_SEEDS) {
+        ok(n_turns_awaited >= n / 4, "in some, windows opened by turns (%llu times)",
+           (unsigned long long) n_turns_awaited);
+    }
 }
 
 /* One transfer with the endpoint's defaults, for tuning. */

@@ -76,3 +76,10 @@ tests_unit_test_utcp_attacks_SOURCES = \
 	tests/unit/test-utcp-attacks.c tests/unit/utcp-peer.h tests/sim/invariants.h \
 	tests/unit/tap.h
 tests_unit_test_utcp_attacks_LDADD = $(UTCP_TEST_LDADD)
+
+check_PROGRAMS += tests/unit/test-utcp-turns
+TESTS += tests/unit/test-utcp-turns
+tests_unit_test_utcp_turns_SOURCES = \
+	tests/unit/test-utcp-turns.c tests/unit/utcp-peer.h tests/sim/invariants.h \
+	tests/unit/tap.h
+tests_unit_test_utcp_turns_LDADD = $(UTCP_TEST_LDADD)
