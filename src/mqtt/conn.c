@@ -279,8 +279,8 @@ mqtt_conn_drained(struct mqtt_broker *b, uint32_t conn)
     }
 }
 
-/* One and a half times the Keep Alive from the last input on [MQTT-3.1.2-24].  Input only notes the
- * time: the timer fires early and is armed again. */
+/* One and a half times the Keep Alive from the last sign of life on [MQTT-3.1.2-24].  Input only notes
+ * the time: the timer fires early and is armed again. */
 void
 mqtt_conn_arm_keep_alive(struct mqtt_broker *b, uint32_t conn, usec_t now)
 {
@@ -376,10 +376,15 @@ handle_packet(struct mqtt_broker *b, uint32_t conn, const struct wire_mqtt_frame
 /* Beyond this much of an incomplete packet a client has to end when memory is short. */
 #define FRAMER_SPARE 4096u
 
+/* A sign of life is a whole control packet [MQTT-3.1.2-24], and each so many bytes of one that takes its
+ * time: a megabyte over 1 kB/s with a Keep Alive of a minute is no silence.  Fewer in one and a half
+ * Keep Alives are; otherwise who sends one byte now and then has a connection and a buffer for ever. */
+#define SIGN_OF_LIFE 1024u
+
 /* The next control packet: DONE, or why not.  0 or the enum mqtt_reason for the end. */
 static enum wire_mqtt_result
 next_packet(struct mqtt_broker *b, struct mqtt_conn *c, struct slice *in,
-            struct wire_mqtt_frame *frame)
+            struct wire_mqtt_frame *frame, usec_t now)
 {
     struct wire_mqtt_rules rules = {
         .max_packet_size = b->config.max_packet_size,
@@ -387,9 +392,14 @@ next_packet(struct mqtt_broker *b, struct mqtt_conn *c, struct slice *in,
         .version = c->version,
     };
     size_t before = wire_mqtt_framer_bytes(c->rx);
+    uint32_t arrived = wire_mqtt_framer_arrived(c->rx);
     enum wire_mqtt_result result = wire_mqtt_framer_next(&c->rx, in, &rules, frame);
 
     b->framer_bytes += wire_mqtt_framer_bytes(c->rx) - before;
+    if (result == WIRE_MQTT_DONE
+        || wire_mqtt_framer_arrived(c->rx) / SIGN_OF_LIFE > arrived / SIGN_OF_LIFE) {
+        c->heard_ms = clock_ms(b, now);
+    }
     return result;
 }
 
@@ -401,7 +411,7 @@ take_stream(struct mqtt_broker *b, uint32_t conn, struct slice in, usec_t now)
 
     while (c->state <= MQTT_CONN_UP) {
         struct wire_mqtt_frame frame;
-        enum wire_mqtt_result result = next_packet(b, c, &in, &frame);
+        enum wire_mqtt_result result = next_packet(b, c, &in, &frame, now);
         uint8_t reason;
 
         if (result == WIRE_MQTT_MORE) {
@@ -453,7 +463,6 @@ mqtt_input(struct mqtt_broker *b, mqtt_id id, const void *data, size_t n, usec_t
         return;
     }
     c = mqtt_conn_at(b, conn);
-    c->heard_ms = clock_ms(b, now);
     b->stats.bytes_in += n;
     if (!(c->flags & (MQTT_CONN_ASKING | MQTT_CONN_STALLED))) {
         mqtt_conn_input(b, conn, in, now);

@@ -210,7 +210,7 @@ struct mqtt_conn {
     uint32_t session;
     struct wheel_node timer;
     uint32_t timer_due;
-    uint32_t heard_ms;                /* Last input: milliseconds since the broker was created. */
+    uint32_t heard_ms;                /* Last sign of life: ms since the broker was created. */
     uint32_t hold;                    /* Credit that is held back (struct mqtt_hold), or none. */
     uint16_t keep_alive_s;            /* In force; 0: none. */
     uint8_t version;                  /* 0 before CONNECT. */
