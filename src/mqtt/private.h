@@ -94,13 +94,11 @@ struct mqtt_flow {
 };
 
 /* Subscriptions: the places of their filters in the trie or, with MQTT_SUB_SHARED, in that of shared
- * subscriptions; in the order in which they were made. */
+ * subscriptions. */
 #define MQTT_SUB_SHARED 0x80000000u
 #define MQTT_FEW_SUBS 2u              /* So many need no list. */
-struct mqtt_subs {
-    uint32_t n, allocated;
-    uint32_t places[];
-};
+
+struct sublist;                       /* topic/sublist.h */
 
 struct mqtt_will {
     struct mqtt_msg *msg;
@@ -115,10 +113,11 @@ enum {
     MQTT_SESSION_DOOMED = 1 << 3,     /* Missed what was acknowledged: about to be ended. */
     MQTT_SESSION_MANY_SUBS = 1 << 4,  /* 'many' instead of 'few'. */
     MQTT_SESSION_LONG_NAMES = 1 << 5, /* 'names' has a pointer to them. */
+    MQTT_SESSION_ASIDE = 1 << 6,      /* Has no turns in some shared subscription (share.c). */
 };
 /* What a new connection does not change. */
 #define MQTT_SESSION_LASTING \
-    (MQTT_SESSION_STORED | MQTT_SESSION_MANY_SUBS | MQTT_SESSION_LONG_NAMES)
+    (MQTT_SESSION_STORED | MQTT_SESSION_MANY_SUBS | MQTT_SESSION_LONG_NAMES | MQTT_SESSION_ASIDE)
 
 /* For 23 bytes, what every server must take (3.1.1 [MQTT-3.1.3-5]), and some more. */
 #define MQTT_INLINE_NAMES 26
@@ -145,7 +144,7 @@ struct mqtt_session {
     uint32_t timer_due;
     union {
         uint32_t few[MQTT_FEW_SUBS];  /* From the front on; 0: none. */
-        struct mqtt_subs *many;
+        struct sublist *many;         /* Subscriber: a place. */
     };
     struct mqtt_will *will;
 };
@@ -434,7 +433,7 @@ void mqtt_session_arm(struct mqtt_broker *, uint32_t session);
 
 /* subs.c: the list of subscriptions of one session. */
 uint32_t mqtt_subs_n(const struct mqtt_session *);
-const uint32_t *mqtt_subs_places(const struct mqtt_session *);      /* Until a change. */
+uint32_t mqtt_subs_at(const struct mqtt_session *, uint32_t i);     /* A place, in any order. */
 void mqtt_subs_put(struct mqtt_broker *, struct mqtt_session *, uint32_t place);
 void mqtt_subs_remove(struct mqtt_broker *, struct mqtt_session *, uint32_t place);
 void mqtt_subs_free(struct mqtt_broker *, struct mqtt_session *);
@@ -514,7 +513,8 @@ enum subtrie_remove_result mqtt_share_remove(struct mqtt_broker *, uint32_t plac
                                              struct slice filter, uint32_t session);
 bool mqtt_share_choose(struct mqtt_broker *, const struct mqtt_msg *, struct subtrie_entry *);
 /* Who would be chosen, without the turn passing. */
-bool mqtt_share_peek(const struct mqtt_broker *, const struct mqtt_msg *, struct subtrie_entry *);
+bool mqtt_share_peek(struct mqtt_broker *, const struct mqtt_msg *, struct subtrie_entry *);
+void mqtt_share_connected(struct mqtt_broker *, uint32_t session);
 void mqtt_share_bequeath(struct mqtt_broker *, uint32_t session, uint32_t place, usec_t now);
 void mqtt_share_free_all(struct mqtt_broker *);
 

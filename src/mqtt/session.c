@@ -290,19 +290,19 @@ static void
 leave_filters(struct mqtt_broker *b, uint32_t session, usec_t now)
 {
     struct mqtt_session *s = mqtt_session_at(b, session);
-    const uint32_t *places = mqtt_subs_places(s);
     uint32_t n = mqtt_subs_n(s), n_heirs = 0;
     uint32_t *heirs = NULL;
     size_t allocated = 0;
 
     for (uint32_t i = 0; i < n; i++) {
-        uint32_t group = places[i] & MQTT_SUB_SHARED ? places[i] & ~MQTT_SUB_SHARED : SLAB_NONE;
+        uint32_t place = mqtt_subs_at(s, i);
+        uint32_t group = place & MQTT_SUB_SHARED ? place & ~MQTT_SUB_SHARED : SLAB_NONE;
 
         if (s->flow && group && mqtt_share_n_members(b, group) > 1) {
             heirs = mem_grow(heirs, &allocated, n_heirs + 1u, sizeof *heirs);
             heirs[n_heirs++] = group;
         }
-        leave_filter(b, session, places[i]);
+        leave_filter(b, session, place);
     }
     for (uint32_t i = 0; i < n_heirs; i++) {
         mqtt_share_bequeath(b, session, heirs[i], now);

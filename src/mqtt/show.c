@@ -74,7 +74,7 @@ mqtt_walk_subscriptions(const struct mqtt_broker *b, uint32_t session_pos, uint3
     if (*pos >= mqtt_subs_n(s)) {
         return false;
     }
-    place = mqtt_subs_places(s)[(*pos)++];
+    place = mqtt_subs_at(s, (*pos)++);
     info->filter = mqtt_subs_filter(b, place);
     info->client_id = mqtt_session_client_id(s);
     info->qos = (uint8_t) (mqtt_subs_value(b, session_pos, place) & MQTT_SUB_QOS);
