@@ -282,6 +282,7 @@ struct mqtt_broker {
 
     struct subtrie *shares;           /* Whole "$share/..." strings, to groups. */
     struct slab groups;
+    struct sublist *patterns;         /* Of wildcards, with the number of their subscriptions. */
     uint8_t *props;                   /* Scratch: properties of what is being sent. */
     size_t allocated_props;
 
@@ -424,7 +425,12 @@ struct slice mqtt_session_username(const struct mqtt_session *);
 uint64_t mqtt_session_serial(const struct mqtt_session *);          /* Of a stored one. */
 void mqtt_session_set_serial(struct mqtt_session *, uint64_t);
 void mqtt_session_free_names(struct mqtt_broker *, struct mqtt_session *);
-enum mqtt_subscribed { MQTT_SUBSCRIBED_NEW, MQTT_SUBSCRIBED_AGAIN, MQTT_SUBSCRIBED_LIMIT };
+enum mqtt_subscribed {
+    MQTT_SUBSCRIBED_NEW,
+    MQTT_SUBSCRIBED_AGAIN,
+    MQTT_SUBSCRIBED_LIMIT,            /* Too many of this session. */
+    MQTT_SUBSCRIBED_PATTERN,          /* One wildcard pattern too many. */
+};
 enum mqtt_subscribed mqtt_session_subscribe(struct mqtt_broker *, uint32_t session,
                                             struct slice filter, uint32_t value);
 bool mqtt_session_unsubscribe(struct mqtt_broker *, uint32_t session, struct slice filter);
@@ -498,6 +504,13 @@ uint16_t mqtt_v5_alias_out(const struct mqtt_v5 *, struct slice topic, bool *is_
 void mqtt_v5_alias_sent(struct mqtt_broker *, struct mqtt_v5 *, uint16_t alias, struct slice topic);
 uint8_t mqtt_v5_check_props(struct slice raw);
 void mqtt_v5_adopt_props(struct mqtt_msg *, const struct wire_mqtt_props *, usec_t now);
+
+/* pattern.c: what wildcards may cost.  'filter' is without "$share/NAME/". */
+/* A level costs a node in each tree: no real topic has more. */
+#define MQTT_MAX_LEVELS 1000u
+bool mqtt_pattern_is_allowed(const struct mqtt_broker *, struct slice filter);
+void mqtt_pattern_ref(struct mqtt_broker *, struct slice filter);
+void mqtt_pattern_unref(struct mqtt_broker *, struct slice filter);
 
 /* share.c: shared subscriptions. */
 #define MQTT_GROUP 0x80000000u        /* In the trie: this subscriber is a group. */

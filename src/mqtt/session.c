@@ -197,11 +197,16 @@ mqtt_session_subscribe(struct mqtt_broker *b, uint32_t session, struct slice fil
     enum subtrie_put_result result;
     struct slice shared = filter;
     uint32_t place;
+    bool is_shared;
 
     if (mqtt_subs_n(s) >= b->config.max_subscriptions && !mqtt_subs_find(b, session, filter)) {
         return MQTT_SUBSCRIBED_LIMIT;
     }
-    if (mqtt_share_parse(&shared) == MQTT_SHARE_VALID) {
+    is_shared = mqtt_share_parse(&shared) == MQTT_SHARE_VALID;
+    if (!mqtt_pattern_is_allowed(b, shared)) {
+        return MQTT_SUBSCRIBED_PATTERN;
+    }
+    if (is_shared) {
         result = mqtt_share_put(b, filter, entry, &place);
         place |= MQTT_SUB_SHARED;
     } else {
@@ -212,6 +217,7 @@ mqtt_session_subscribe(struct mqtt_broker *b, uint32_t session, struct slice fil
         return MQTT_SUBSCRIBED_AGAIN;
     }
     mqtt_subs_put(b, s, place);
+    mqtt_pattern_ref(b, shared);
     b->n_subscriptions++;
     if (result == SUBTRIE_ADDED_FIRST) {
         mqtt_push_filter_event(b, MQTT_EV_SUBSCRIBE, shared);
@@ -227,8 +233,10 @@ leave_filter(struct mqtt_broker *b, uint32_t session, uint32_t place)
 
     if (place & MQTT_SUB_SHARED) {
         mqtt_share_parse(&shared);
+        mqtt_pattern_unref(b, shared);
         result = mqtt_share_remove(b, place & ~MQTT_SUB_SHARED, shared, session);
     } else {
+        mqtt_pattern_unref(b, shared);
         result = subtrie_remove_place(b->subs, place, session);
     }
     if (result == SUBTRIE_REMOVED_LAST) {

@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: Apache-2.0 */
 /* What an operator may see: sessions, subscriptions, memory, counters.  Changes nothing. */
 #include "mqtt/private.h"
+#include "topic/sublist.h"
 
 static uint32_t
 first_from_bucket(const struct mqtt_broker *b, uint64_t bucket)
@@ -104,7 +105,8 @@ mqtt_memory(const struct mqtt_broker *b, struct mqtt_memory *memory)
                  + slab_used(&b->v5s) + slab_used(&b->v6s)
                  + b->n_generations * sizeof *b->generations
                  + b->n_buckets * sizeof *b->buckets + b->heap_bytes + subtrie_bytes(b->subs)
-                 + subtrie_bytes(b->shares) + slab_used(&b->groups) + b->allocated_props
+                 + subtrie_bytes(b->shares) + slab_used(&b->groups)
+                 + sublist_bytes(b->patterns) + b->allocated_props
                  + b->journal.n + b->journal.underway
                  + mqtt_retained_memory(b->retained)
                  + b->allocated_events * sizeof *b->events

@@ -1,11 +1,13 @@
 /* Copyright 2026 The ovs-mqtt-proxy authors.
  * SPDX-License-Identifier: Apache-2.0 */
-/* Clients that want to be a burden: that drip, that leave thousands of filters at once, that leave thousands of members behind in a shared subscription.  Where it is about what
+/* Clients that want to be a burden: that drip, that multiply wildcards, that leave thousands of filters
+ * at once, that leave thousands of members behind in a shared subscription.  Where it is about what
  * something costs, processor times of this process are compared, of few and of many, with room for
  * more than a noisy machine makes of them. */
 #include "unit/mqtt-script.h"
 
 #include "mqtt/private.h"
+#include "topic/sublist.h"
 
 #include <time.h>
 
@@ -265,6 +267,89 @@ cpu_us(void)
     return (double) ts.tv_sec * 1e6 + (double) ts.tv_nsec / 1e3;
 }
 
+/* ---- Wildcards ---- */
+
+/* "a" or "+" on 16 levels, as the bits of 'pattern' say, the first level's the lowest. */
+static const char *
+filter_of(uint32_t pattern, const char *last)
+{
+    static char text[64];
+    size_t n = 0;
+
+    for (int i = 0; i < 16; i++) {
+        text[n++] = pattern >> i & 1 ? '+' : 'a';
+        text[n++] = '/';
+    }
+    snprintf(text + n, sizeof text - n, "%s", last);
+    return text;
+}
+
+TEST(wildcards_do_not_multiply)
+{
+    struct mqtt_config config;
+    uint32_t n_granted = 0;
+    size_t end = HEAD;
+
+    mqtt_config_default(&config);
+    config.max_subscriptions = 1000000;
+    crowd_begin(&config);
+    crowd_connect(0);
+    for (uint32_t i = 0; i < 65536; i += 1024) {
+        end = HEAD;
+        for (uint32_t k = 0; k < 1024; k++) {
+            end = put_filter(end, filter_of(i + k, "z"), true, 0);
+        }
+        send_filters(0, 0x82, end);
+        for (uint32_t k = 0; k < crowd.n_codes; k++) {
+            n_granted += crowd.codes[k] == 0;
+        }
+    }
+    is_int(n_granted, 256 + config.max_patterns,
+           "65,536 patterns: those of eight levels are granted, and the limit of others");
+    is_int(mqtt_stats(crowd.b)->limit_patterns, 65536 - n_granted, "the rest is counted");
+    is_int(crowd.b->patterns->n, config.max_patterns, "the limit was reached");
+
+    crowd_connect(1);
+    subscribe(1, filter_of(0x80ff, "y"), 0);
+    is_int(crowd.codes[0], 0x80, "a new pattern of another client is refused");
+    subscribe(1, filter_of(0x101, "y"), 0);
+    is_int(crowd.codes[0], 0, "one that there is is not, whatever the filter");
+    subscribe(1, filter_of(0x101, "y"), 1);
+    is_int(crowd.codes[0], 1, "nor is one that is subscribed already");
+    subscribe(1, "$share/g/+/+/+/+/+/+/+/+/#", 0);
+    is_int(crowd.codes[0], 0, "nor is one of eight levels");
+    subscribe(1, "$share/g/1/2/3/4/5/6/7/8/9/+", 0);
+    is_int(crowd.codes[0], 0x80, "a deeper level counts, in shared subscriptions too");
+    unsubscribe(0, filter_of(0x102, "z"));
+    subscribe(1, "$share/g/1/2/3/4/5/6/7/8/9/+", 0);
+    is_int(crowd.codes[0], 0, "a pattern that nobody has any more makes room");
+    subscribe(1, filter_of(0x102, "z"), 0);
+    is_int(crowd.codes[0], 0x80, "for one other");
+    unsubscribe(0, filter_of(0x101, "z"));
+    subscribe(1, filter_of(0x102, "z"), 0);
+    is_int(crowd.codes[0], 0x80, "but not while somebody has it");
+    unsubscribe(1, "$share/g/1/2/3/4/5/6/7/8/9/+");
+    subscribe(1, filter_of(0x102, "z"), 0);
+    is_int(crowd.codes[0], 0, "a shared subscription's pattern goes with it");
+    crowd_end();
+}
+
+TEST(no_deep_wildcards_at_all)
+{
+    struct mqtt_config config;
+
+    mqtt_config_default(&config);
+    config.max_patterns = 0;
+    crowd_begin(&config);
+    crowd_connect(0);
+    subscribe(0, "1/2/3/4/5/6/7/8/+", 0);
+    is_int(crowd.codes[0], 0x80, "limit 0: no + on the ninth level");
+    subscribe(0, "+/2/3/4/5/6/7/+/9/10/#", 0);
+    is_int(crowd.codes[0], 0, "but on the eighth, and # anywhere");
+    is_int(crowd.b->patterns->n, 0, "that is not counted");
+    crowd_end();
+}
+
 /* ---- Many filters ---- */
 
 /* Microseconds per filter to leave 'n' in one packet. */
@@ -435,14 +520,25 @@ TEST(members_are_counted_as_memory)
     crowd_end();
 }
 
+TEST(by_default_memory_is_limited)
+{
+    struct mqtt_config config;
+
+    mqtt_config_default(&config);
+    is_int(config.memory_limit, 1 << 30, "1 GiB");
+}
+
 int
 main(void)
 {
     RUN(a_drip_is_silence);
     RUN(a_slow_link_is_not);
+    RUN(wildcards_do_not_multiply);
+    RUN(no_deep_wildcards_at_all);
     RUN(to_leave_a_filter_costs_the_same_among_many);
     RUN(absent_members_cost_nothing);
     RUN(who_comes_back_has_turns_again);
     RUN(members_are_counted_as_memory);
+    RUN(by_default_memory_is_limited);
     return done_testing();
 }

@@ -409,6 +409,7 @@ test_many_identifiers(void)
 
     mqtt_config_default(&config);
     config.max_queued_bytes = 100000;
+    config.max_patterns = 1024;       /* Ten levels of "a" or "+". */
     script_begin(&t, "many Subscription Identifiers", &config);
     script_lines(&t, "c1 > CONNECT v=5 id=a\n");
     for (int i = 0; i < 1024; i++) {
