@@ -312,6 +312,7 @@ struct mqtt_broker {
     uint64_t heap_bytes;              /* Of names, filters, flows. */
     uint64_t message_bytes;           /* Of all messages, wherever they are. */
     uint64_t framer_bytes;            /* Of incomplete control packets. */
+    uint64_t ctl_bytes;               /* Of those other than PUBLISH that wait to leave. */
     uint64_t output_bytes;            /* See mqtt_set_output_bytes(). */
     uint32_t n_connected;             /* Sessions that have a connection. */
     uint32_t n_shared;                /* Shared subscriptions among n_subscriptions. */
@@ -362,7 +363,7 @@ mqtt_id mqtt_conn_id(const struct mqtt_broker *, uint32_t conn);
 uint32_t mqtt_conn_find(const struct mqtt_broker *, mqtt_id);       /* None: gone. */
 struct writer mqtt_ctl_begin(struct mqtt_broker *, uint32_t conn, uint32_t room);
 void mqtt_ctl_end(struct mqtt_broker *, uint32_t conn, const struct writer *);
-void mqtt_ctl_free(struct mqtt_conn *);
+void mqtt_ctl_free(struct mqtt_broker *, struct mqtt_conn *);
 enum mqtt_ending { MQTT_END_CLOSE, MQTT_END_ABORT };
 /* Ends a connection on our initiative: tells a 5.0 client why (unless 'reason' is 0), parts it from
  * its session (the Will is published unless it was dropped before), says CLOSE or ABORT. */

@@ -110,7 +110,8 @@ mqtt_memory(const struct mqtt_broker *b, struct mqtt_memory *memory)
                  + b->journal.n + b->journal.underway
                  + mqtt_retained_memory(b->retained)
                  + b->allocated_events * sizeof *b->events
-                 + b->allocated_ready * sizeof *b->ready + b->framer_bytes,
+                 + b->allocated_ready * sizeof *b->ready + b->framer_bytes
+                 + b->ctl_bytes,
     };
     /* Retained messages are counted with their tree. */
     if (b->message_bytes > retained) {

@@ -520,6 +520,55 @@ TEST(members_are_counted_as_memory)
     crowd_end();
 }
 
+/* PINGREQs of one who reads nothing, as many as it takes for 48 kB of answers.  Returns how many bytes
+ * the broker holds then. */
+static uint64_t
+ping_and_stall(struct script *t, uint64_t memory_limit)
+{
+    static uint8_t pings[3 * 16384];
+    struct mqtt_memory memory;
+    struct mqtt_config config;
+    struct script_conn *c;
+
+    mqtt_config_default(&config);
+    config.memory_limit = memory_limit;
+    script_begin(t, "unread answers", &config);
+    script_lines(t, "c1 > CONNECT id=a\nc1 < CONNACK 0 0\nc1 stalls\n");
+    c = conn(t, "c1");
+    for (size_t i = 0; i < sizeof pings; i += 2) {
+        pings[i] = 0xc0;
+    }
+    c->sent += sizeof pings;
+    mqtt_input(t->b, c->id, pings, sizeof pings, t->now);
+    mqtt_memory(t->b, &memory);
+    script_drain(t);
+    return memory.bytes;
+}
+
+TEST(unread_answers_are_counted_as_memory)
+{
+    uint64_t free_bytes, held_bytes;
+    struct mqtt_memory memory;
+    struct script t;
+
+    free_bytes = ping_and_stall(&t, 0);
+    is_int(t.b->n_connected, 1, "without a limit it stays");
+    script_lines(&t, "c1 reads\n");
+    is_int(conn(&t, "c1")->n_got, 4 + 3 * 16384, "and has its answers when it reads");
+    conn(&t, "c1")->n_checked = conn(&t, "c1")->n_got;
+    mqtt_memory(t.b, &memory);
+    ok(free_bytes - memory.bytes >= 3 * 16384, "meanwhile they counted: %llu bytes",
+       (unsigned long long int) (free_bytes - memory.bytes));
+    is_int(mqtt_stats(t.b)->memory_refused, 0, "nobody was refused");
+    script_end(&t);
+
+    held_bytes = ping_and_stall(&t, memory.bytes + 20000);
+    ok(held_bytes < memory.bytes + 20000, "with one that is met they are gone");
+    is_int(mqtt_stats(t.b)->memory_refused, 1, "it is counted");
+    script_lines(&t, "c1 aborted\n");
+    script_end(&t);
+}
+
 TEST(by_default_memory_is_limited)
 {
     struct mqtt_config config;
@@ -539,6 +588,7 @@ main(void)
     RUN(absent_members_cost_nothing);
     RUN(who_comes_back_has_turns_again);
     RUN(members_are_counted_as_memory);
+    RUN(unread_answers_are_counted_as_memory);
     RUN(by_default_memory_is_limited);
     return done_testing();
 }
