@@ -25,6 +25,7 @@ src_mqtt_libmqtt_a_SOURCES = \
 	src/mqtt/journal.h \
 	src/mqtt/message.c \
 	src/mqtt/output.c \
+	src/mqtt/pattern.c \
 	src/mqtt/persist.c \
 	src/mqtt/passwd.c \
 	src/mqtt/passwd.h \

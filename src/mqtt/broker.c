@@ -7,6 +7,7 @@
 #include "mqtt/acl.h"
 #include "mqtt/private.h"
 #include "mqtt/sys.h"
+#include "topic/sublist.h"
 
 STATS_DEFINE(mqtt, MQTT_STATS)
 
@@ -17,9 +18,6 @@ STATS_DEFINE(mqtt, MQTT_STATS)
  * same time, the next run, at once, goes on, and what others send comes in between. */
 #define MAX_EXPIRED 512
 
-/* A level costs a node in each tree: no real topic has more. */
-#define MAX_LEVELS 1000u
-
 void
 mqtt_config_default(struct mqtt_config *config)
 {
@@ -28,6 +26,7 @@ mqtt_config_default(struct mqtt_config *config)
         .max_packet_size = 1024 * 1024,
         .max_topic_levels = TOPIC_MAX_LEVELS,
         .max_subscriptions = 10000,
+        .max_patterns = 256,
         .max_retained = 100000,
         .max_retained_bytes = 64 * 1024 * 1024,
         .max_queued_messages = 10000,
@@ -40,6 +39,7 @@ mqtt_config_default(struct mqtt_config *config)
         .connect_timeout_us = 10 * CLOCK_SEC,
         .session_expiry_us = 7 * 24 * 3600 * CLOCK_SEC,
         .hold_us = 2 * CLOCK_SEC,
+        .memory_limit = 1024 * 1024 * 1024,
         .max_journal_bytes = 64 * 1024 * 1024,
         .work_per_turn = 20000,       /* Of 50 to 200 ns each. */
     };
@@ -53,7 +53,7 @@ mqtt_create(const struct mqtt_config *config, usec_t now)
     b->config = *config;
     b->config.username = config->username ? mem_strdup(config->username) : NULL;
     b->config.password = config->password ? mem_strdup(config->password) : NULL;
-    b->config.max_topic_levels = MP_MIN(config->max_topic_levels, MAX_LEVELS);
+    b->config.max_topic_levels = MP_MIN(config->max_topic_levels, MQTT_MAX_LEVELS);
     b->config.max_inflight = MP_MAX(config->max_inflight, 1);
     b->config.max_qos = MP_MIN(config->max_qos, 2);
     b->created_at = now;
@@ -72,6 +72,7 @@ mqtt_create(const struct mqtt_config *config, usec_t now)
     wheel_init(&b->session_wheel, &b->sessions, offsetof(struct mqtt_session, timer),
                offsetof(struct mqtt_session, timer_due), SESSION_TICK_US, now);
     slab_init(&b->groups, mqtt_group_size, 0);
+    b->patterns = mem_zalloc(sizeof *b->patterns);
     b->subs = subtrie_create(&b->config.key);
     b->shares = subtrie_create(&b->config.key);
     b->retained = mqtt_retained_create(&b->config.key, config->max_retained,
@@ -116,6 +117,8 @@ mqtt_destroy(struct mqtt_broker *b)
     mqtt_retained_destroy(b->retained);
     subtrie_set_uninit(&b->matches);
     mqtt_share_free_all(b);
+    sublist_uninit(b->patterns);
+    mem_free(b->patterns);
     subtrie_destroy(b->shares);
     subtrie_destroy(b->subs);
     slab_uninit(&b->groups);

@@ -32,6 +32,7 @@ struct mqtt_config {
     uint32_t max_packet_size;         /* Whole control packet, bytes. */
     uint32_t max_topic_levels;
     uint32_t max_subscriptions;       /* Per session. */
+    uint32_t max_patterns;            /* Of "+" beyond the eighth level, of all filters. */
     uint32_t max_retained;            /* Messages. */
     uint64_t max_retained_bytes;
     uint32_t max_queued_messages;     /* Per session. */
@@ -104,7 +105,8 @@ void mqtt_config_default(struct mqtt_config *);
     X(sessions_overflowed, "sessions ended because their queue was full")               \
     X(limit_connections, "connections refused at the limit")                            \
     X(limit_sessions, "CONNECTs refused at the limit of sessions")                      \
-    X(limit_subscriptions, "Topic Filters refused at a limit")
+    X(limit_subscriptions, "Topic Filters refused at a limit")                          \
+    X(limit_patterns, "Topic Filters refused at the limit of wildcard patterns")
 STATS_DECLARE(mqtt, MQTT_STATS)
 
 struct mqtt_broker;

@@ -112,10 +112,17 @@ mqtt_open(struct mqtt_broker *b, const struct mqtt_origin *origin, uint32_t user
     return mqtt_conn_id(b, idx);
 }
 
+static size_t
+ctl_size(uint32_t allocated)
+{
+    return sizeof(struct mqtt_ctl) + allocated;
+}
+
 void
-mqtt_ctl_free(struct mqtt_conn *c)
+mqtt_ctl_free(struct mqtt_broker *b, struct mqtt_conn *c)
 {
     if (c->ctl) {
+        b->ctl_bytes -= ctl_size(c->ctl->allocated);
         mem_free(c->ctl->marks);
         mem_free(c->ctl);
         c->ctl = NULL;
@@ -137,7 +144,7 @@ mqtt_conn_free(struct mqtt_broker *b, uint32_t conn)
     mqtt_ask_free(b, conn);
     mqtt_stall_free(b, conn);
     free_framer(b, c);
-    mqtt_ctl_free(c);
+    mqtt_ctl_free(b, c);
     mqtt_v5_free(b, c->v5);
     mqtt_hold_free(b, conn);
     wheel_disarm(&b->conn_wheel, conn);
@@ -157,10 +164,12 @@ mqtt_ctl_begin(struct mqtt_broker *b, uint32_t conn, uint32_t room)
     uint32_t allocated = c->ctl ? c->ctl->allocated : 0;
 
     if (size + room > allocated) {
-        allocated = MP_MAX(MP_MAX(FIRST_CTL, 2 * allocated), size + room);
         bool is_first = !c->ctl;
 
-        c->ctl = mem_realloc(c->ctl, sizeof *c->ctl + allocated);
+        b->ctl_bytes -= is_first ? 0 : ctl_size(allocated);
+        allocated = MP_MAX(MP_MAX(FIRST_CTL, 2 * allocated), size + room);
+        b->ctl_bytes += ctl_size(allocated);
+        c->ctl = mem_realloc(c->ctl, ctl_size(allocated));
         if (is_first) {
             memset(c->ctl, 0, sizeof *c->ctl);
         }
@@ -179,7 +188,7 @@ mqtt_ctl_end(struct mqtt_broker *b, uint32_t conn, const struct writer *w)
     if (writer_size(w) > mqtt_v5_max_packet_size(mqtt_v5_of(b, c))) {
         b->stats.too_large_out++;     /* [MQTT-3.1.2-24], [MQTT-3.1.2-25] */
         if (!c->ctl->size) {
-            mqtt_ctl_free(c);
+            mqtt_ctl_free(b, c);
         }
         return;
     }
@@ -230,7 +239,7 @@ mqtt_conn_end(struct mqtt_broker *b, uint32_t conn, enum mqtt_ending ending, uin
     wheel_disarm(&b->conn_wheel, conn);
     mqtt_hold_free(b, conn);
     if (ending == MQTT_END_ABORT) {
-        mqtt_ctl_free(c);
+        mqtt_ctl_free(b, c);
     }
     if (c->ctl && c->ctl->n_marks) {
         c->flags |= MQTT_CONN_CLOSE_HELD;           /* Its acknowledgements come first. */
@@ -279,8 +288,8 @@ mqtt_conn_drained(struct mqtt_broker *b, uint32_t conn)
     }
 }
 
-/* One and a half times the Keep Alive from the last input on [MQTT-3.1.2-24].  Input only notes the
- * time: the timer fires early and is armed again. */
+/* One and a half times the Keep Alive from the last sign of life on [MQTT-3.1.2-24].  Input only notes
+ * the time: the timer fires early and is armed again. */
 void
 mqtt_conn_arm_keep_alive(struct mqtt_broker *b, uint32_t conn, usec_t now)
 {
@@ -375,11 +384,31 @@ handle_packet(struct mqtt_broker *b, uint32_t conn, const struct wire_mqtt_frame
 
 /* Beyond this much of an incomplete packet a client has to end when memory is short. */
 #define FRAMER_SPARE 4096u
+/* The same of answers that it does not take.  A SUBACK for as many filters as a session may have by
+ * default is less. */
+#define CTL_SPARE 16384u
+
+/* What a client has to be told cannot be refused; what it makes us keep of that, can. */
+static void
+end_hoarder(struct mqtt_broker *b, uint32_t conn, usec_t now)
+{
+    const struct mqtt_conn *c = mqtt_conn_at(b, conn);
+
+    if (c->state == MQTT_CONN_UP && c->ctl && c->ctl->size > CTL_SPARE && mqtt_is_full(b)) {
+        b->stats.memory_refused++;
+        mqtt_conn_end(b, conn, MQTT_END_ABORT, MQTT_REASON_QUOTA_EXCEEDED, now);
+    }
+}
+
+/* A sign of life is a whole control packet [MQTT-3.1.2-24], and each so many bytes of one that takes its
+ * time: a megabyte over 1 kB/s with a Keep Alive of a minute is no silence.  Fewer in one and a half
+ * Keep Alives are; otherwise who sends one byte now and then has a connection and a buffer for ever. */
+#define SIGN_OF_LIFE 1024u
 
 /* The next control packet: DONE, or why not.  0 or the enum mqtt_reason for the end. */
 static enum wire_mqtt_result
 next_packet(struct mqtt_broker *b, struct mqtt_conn *c, struct slice *in,
-            struct wire_mqtt_frame *frame)
+            struct wire_mqtt_frame *frame, usec_t now)
 {
     struct wire_mqtt_rules rules = {
         .max_packet_size = b->config.max_packet_size,
@@ -387,9 +416,14 @@ next_packet(struct mqtt_broker *b, struct mqtt_conn *c, struct slice *in,
         .version = c->version,
     };
     size_t before = wire_mqtt_framer_bytes(c->rx);
+    uint32_t arrived = wire_mqtt_framer_arrived(c->rx);
     enum wire_mqtt_result result = wire_mqtt_framer_next(&c->rx, in, &rules, frame);
 
     b->framer_bytes += wire_mqtt_framer_bytes(c->rx) - before;
+    if (result == WIRE_MQTT_DONE
+        || wire_mqtt_framer_arrived(c->rx) / SIGN_OF_LIFE > arrived / SIGN_OF_LIFE) {
+        c->heard_ms = clock_ms(b, now);
+    }
     return result;
 }
 
@@ -401,7 +435,7 @@ take_stream(struct mqtt_broker *b, uint32_t conn, struct slice in, usec_t now)
 
     while (c->state <= MQTT_CONN_UP) {
         struct wire_mqtt_frame frame;
-        enum wire_mqtt_result result = next_packet(b, c, &in, &frame);
+        enum wire_mqtt_result result = next_packet(b, c, &in, &frame, now);
         uint8_t reason;
 
         if (result == WIRE_MQTT_MORE) {
@@ -413,6 +447,7 @@ take_stream(struct mqtt_broker *b, uint32_t conn, struct slice in, usec_t now)
         } else if (result == WIRE_MQTT_DONE) {
             b->stats.packets_in++;
             reason = handle_packet(b, conn, &frame, now);
+            end_hoarder(b, conn, now);
         } else {
             reason = mqtt_reason_of(result);
         }
@@ -453,7 +488,6 @@ mqtt_input(struct mqtt_broker *b, mqtt_id id, const void *data, size_t n, usec_t
         return;
     }
     c = mqtt_conn_at(b, conn);
-    c->heard_ms = clock_ms(b, now);
     b->stats.bytes_in += n;
     if (!(c->flags & (MQTT_CONN_ASKING | MQTT_CONN_STALLED))) {
         mqtt_conn_input(b, conn, in, now);

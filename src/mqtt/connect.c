@@ -231,6 +231,7 @@ accept_client(struct mqtt_broker *b, uint32_t conn, const struct joining *j, use
     }
     s = mqtt_session_at(b, session);
     s->conn = conn;
+    mqtt_share_connected(b, session);
     s->version = connect->version;
     s->expiry_s = expiry_of(&b->config, connect);
     s->flags = (uint8_t) ((s->flags & MQTT_SESSION_LASTING)

@@ -70,7 +70,7 @@ sending_of(struct mqtt_broker *b, const struct mqtt_conn *c, const struct mqtt_e
 
 /* Everything that waits and need not wait any longer, in one piece. */
 static void
-take_ctl(struct mqtt_conn *c, struct writer *w, struct mqtt_output *out)
+take_ctl(struct mqtt_broker *b, struct mqtt_conn *c, struct writer *w, struct mqtt_output *out)
 {
     struct mqtt_ctl *ctl = c->ctl;
     uint32_t n = ctl->n_marks ? ctl->marks[0].begin : ctl->size;
@@ -81,7 +81,7 @@ take_ctl(struct mqtt_conn *c, struct writer *w, struct mqtt_output *out)
         out->extra = mbuf_copy(ctl->bytes, n);
     }
     if (n == ctl->size) {
-        mqtt_ctl_free(c);
+        mqtt_ctl_free(b, c);
         return;
     }
     ctl->size -= n;
@@ -238,7 +238,7 @@ mqtt_next_output(struct mqtt_broker *b, mqtt_id id, uint32_t room, usec_t now,
         return false;
     }
     if (c->ctl) {
-        take_ctl(c, &pull.w, out);
+        take_ctl(b, c, &pull.w, out);
         if (!c->ctl) {
             mqtt_hold_ctl_drained(b, conn, now);
         }

@@ -94,13 +94,11 @@ struct mqtt_flow {
 };
 
 /* Subscriptions: the places of their filters in the trie or, with MQTT_SUB_SHARED, in that of shared
- * subscriptions; in the order in which they were made. */
+ * subscriptions. */
 #define MQTT_SUB_SHARED 0x80000000u
 #define MQTT_FEW_SUBS 2u              /* So many need no list. */
-struct mqtt_subs {
-    uint32_t n, allocated;
-    uint32_t places[];
-};
+
+struct sublist;                       /* topic/sublist.h */
 
 struct mqtt_will {
     struct mqtt_msg *msg;
@@ -115,10 +113,11 @@ enum {
     MQTT_SESSION_DOOMED = 1 << 3,     /* Missed what was acknowledged: about to be ended. */
     MQTT_SESSION_MANY_SUBS = 1 << 4,  /* 'many' instead of 'few'. */
     MQTT_SESSION_LONG_NAMES = 1 << 5, /* 'names' has a pointer to them. */
+    MQTT_SESSION_ASIDE = 1 << 6,      /* Has no turns in some shared subscription (share.c). */
 };
 /* What a new connection does not change. */
 #define MQTT_SESSION_LASTING \
-    (MQTT_SESSION_STORED | MQTT_SESSION_MANY_SUBS | MQTT_SESSION_LONG_NAMES)
+    (MQTT_SESSION_STORED | MQTT_SESSION_MANY_SUBS | MQTT_SESSION_LONG_NAMES | MQTT_SESSION_ASIDE)
 
 /* For 23 bytes, what every server must take (3.1.1 [MQTT-3.1.3-5]), and some more. */
 #define MQTT_INLINE_NAMES 26
@@ -145,7 +144,7 @@ struct mqtt_session {
     uint32_t timer_due;
     union {
         uint32_t few[MQTT_FEW_SUBS];  /* From the front on; 0: none. */
-        struct mqtt_subs *many;
+        struct sublist *many;         /* Subscriber: a place. */
     };
     struct mqtt_will *will;
 };
@@ -210,7 +209,7 @@ struct mqtt_conn {
     uint32_t session;
     struct wheel_node timer;
     uint32_t timer_due;
-    uint32_t heard_ms;                /* Last input: milliseconds since the broker was created. */
+    uint32_t heard_ms;                /* Last sign of life: ms since the broker was created. */
     uint32_t hold;                    /* Credit that is held back (struct mqtt_hold), or none. */
     uint16_t keep_alive_s;            /* In force; 0: none. */
     uint8_t version;                  /* 0 before CONNECT. */
@@ -283,6 +282,7 @@ struct mqtt_broker {
 
     struct subtrie *shares;           /* Whole "$share/..." strings, to groups. */
     struct slab groups;
+    struct sublist *patterns;         /* Of wildcards, with the number of their subscriptions. */
     uint8_t *props;                   /* Scratch: properties of what is being sent. */
     size_t allocated_props;
 
@@ -312,6 +312,7 @@ struct mqtt_broker {
     uint64_t heap_bytes;              /* Of names, filters, flows. */
     uint64_t message_bytes;           /* Of all messages, wherever they are. */
     uint64_t framer_bytes;            /* Of incomplete control packets. */
+    uint64_t ctl_bytes;               /* Of those other than PUBLISH that wait to leave. */
     uint64_t output_bytes;            /* See mqtt_set_output_bytes(). */
     uint32_t n_connected;             /* Sessions that have a connection. */
     uint32_t n_shared;                /* Shared subscriptions among n_subscriptions. */
@@ -362,7 +363,7 @@ mqtt_id mqtt_conn_id(const struct mqtt_broker *, uint32_t conn);
 uint32_t mqtt_conn_find(const struct mqtt_broker *, mqtt_id);       /* None: gone. */
 struct writer mqtt_ctl_begin(struct mqtt_broker *, uint32_t conn, uint32_t room);
 void mqtt_ctl_end(struct mqtt_broker *, uint32_t conn, const struct writer *);
-void mqtt_ctl_free(struct mqtt_conn *);
+void mqtt_ctl_free(struct mqtt_broker *, struct mqtt_conn *);
 enum mqtt_ending { MQTT_END_CLOSE, MQTT_END_ABORT };
 /* Ends a connection on our initiative: tells a 5.0 client why (unless 'reason' is 0), parts it from
  * its session (the Will is published unless it was dropped before), says CLOSE or ABORT. */
@@ -425,7 +426,12 @@ struct slice mqtt_session_username(const struct mqtt_session *);
 uint64_t mqtt_session_serial(const struct mqtt_session *);          /* Of a stored one. */
 void mqtt_session_set_serial(struct mqtt_session *, uint64_t);
 void mqtt_session_free_names(struct mqtt_broker *, struct mqtt_session *);
-enum mqtt_subscribed { MQTT_SUBSCRIBED_NEW, MQTT_SUBSCRIBED_AGAIN, MQTT_SUBSCRIBED_LIMIT };
+enum mqtt_subscribed {
+    MQTT_SUBSCRIBED_NEW,
+    MQTT_SUBSCRIBED_AGAIN,
+    MQTT_SUBSCRIBED_LIMIT,            /* Too many of this session. */
+    MQTT_SUBSCRIBED_PATTERN,          /* One wildcard pattern too many. */
+};
 enum mqtt_subscribed mqtt_session_subscribe(struct mqtt_broker *, uint32_t session,
                                             struct slice filter, uint32_t value);
 bool mqtt_session_unsubscribe(struct mqtt_broker *, uint32_t session, struct slice filter);
@@ -434,7 +440,7 @@ void mqtt_session_arm(struct mqtt_broker *, uint32_t session);
 
 /* subs.c: the list of subscriptions of one session. */
 uint32_t mqtt_subs_n(const struct mqtt_session *);
-const uint32_t *mqtt_subs_places(const struct mqtt_session *);      /* Until a change. */
+uint32_t mqtt_subs_at(const struct mqtt_session *, uint32_t i);     /* A place, in any order. */
 void mqtt_subs_put(struct mqtt_broker *, struct mqtt_session *, uint32_t place);
 void mqtt_subs_remove(struct mqtt_broker *, struct mqtt_session *, uint32_t place);
 void mqtt_subs_free(struct mqtt_broker *, struct mqtt_session *);
@@ -500,6 +506,13 @@ void mqtt_v5_alias_sent(struct mqtt_broker *, struct mqtt_v5 *, uint16_t alias, 
 uint8_t mqtt_v5_check_props(struct slice raw);
 void mqtt_v5_adopt_props(struct mqtt_msg *, const struct wire_mqtt_props *, usec_t now);
 
+/* pattern.c: what wildcards may cost.  'filter' is without "$share/NAME/". */
+/* A level costs a node in each tree: no real topic has more. */
+#define MQTT_MAX_LEVELS 1000u
+bool mqtt_pattern_is_allowed(const struct mqtt_broker *, struct slice filter);
+void mqtt_pattern_ref(struct mqtt_broker *, struct slice filter);
+void mqtt_pattern_unref(struct mqtt_broker *, struct slice filter);
+
 /* share.c: shared subscriptions. */
 #define MQTT_GROUP 0x80000000u        /* In the trie: this subscriber is a group. */
 extern const size_t mqtt_group_size;
@@ -514,7 +527,8 @@ enum subtrie_remove_result mqtt_share_remove(struct mqtt_broker *, uint32_t plac
                                              struct slice filter, uint32_t session);
 bool mqtt_share_choose(struct mqtt_broker *, const struct mqtt_msg *, struct subtrie_entry *);
 /* Who would be chosen, without the turn passing. */
-bool mqtt_share_peek(const struct mqtt_broker *, const struct mqtt_msg *, struct subtrie_entry *);
+bool mqtt_share_peek(struct mqtt_broker *, const struct mqtt_msg *, struct subtrie_entry *);
+void mqtt_share_connected(struct mqtt_broker *, uint32_t session);
 void mqtt_share_bequeath(struct mqtt_broker *, uint32_t session, uint32_t place, usec_t now);
 void mqtt_share_free_all(struct mqtt_broker *);
 

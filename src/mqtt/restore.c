@@ -129,15 +129,17 @@ restore_session(struct mqtt_broker *b, const struct mqtt_record *r, usec_t now)
 static const char *
 restore_subscription(struct mqtt_broker *b, const struct mqtt_record *r, uint32_t session)
 {
-    uint32_t limit = b->config.max_subscriptions;
+    uint32_t max_subscriptions = b->config.max_subscriptions;
+    uint32_t max_patterns = b->config.max_patterns;
     struct slice filter = r->topic;
 
     if (!topic_filter_is_valid(filter) || mqtt_share_parse(&filter) == MQTT_SHARE_INVALID) {
         return TORN;
     }
-    b->config.max_subscriptions = UINT32_MAX;
+    b->config.max_subscriptions = b->config.max_patterns = UINT32_MAX;
     mqtt_session_subscribe(b, session, r->topic, r->value);
-    b->config.max_subscriptions = limit;
+    b->config.max_subscriptions = max_subscriptions;
+    b->config.max_patterns = max_patterns;
     return NULL;
 }
 

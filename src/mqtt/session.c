@@ -197,11 +197,16 @@ mqtt_session_subscribe(struct mqtt_broker *b, uint32_t session, struct slice fil
     enum subtrie_put_result result;
     struct slice shared = filter;
     uint32_t place;
+    bool is_shared;
 
     if (mqtt_subs_n(s) >= b->config.max_subscriptions && !mqtt_subs_find(b, session, filter)) {
         return MQTT_SUBSCRIBED_LIMIT;
     }
-    if (mqtt_share_parse(&shared) == MQTT_SHARE_VALID) {
+    is_shared = mqtt_share_parse(&shared) == MQTT_SHARE_VALID;
+    if (!mqtt_pattern_is_allowed(b, shared)) {
+        return MQTT_SUBSCRIBED_PATTERN;
+    }
+    if (is_shared) {
         result = mqtt_share_put(b, filter, entry, &place);
         place |= MQTT_SUB_SHARED;
     } else {
@@ -212,6 +217,7 @@ mqtt_session_subscribe(struct mqtt_broker *b, uint32_t session, struct slice fil
         return MQTT_SUBSCRIBED_AGAIN;
     }
     mqtt_subs_put(b, s, place);
+    mqtt_pattern_ref(b, shared);
     b->n_subscriptions++;
     if (result == SUBTRIE_ADDED_FIRST) {
         mqtt_push_filter_event(b, MQTT_EV_SUBSCRIBE, shared);
@@ -227,8 +233,10 @@ leave_filter(struct mqtt_broker *b, uint32_t session, uint32_t place)
 
     if (place & MQTT_SUB_SHARED) {
         mqtt_share_parse(&shared);
+        mqtt_pattern_unref(b, shared);
         result = mqtt_share_remove(b, place & ~MQTT_SUB_SHARED, shared, session);
     } else {
+        mqtt_pattern_unref(b, shared);
         result = subtrie_remove_place(b->subs, place, session);
     }
     if (result == SUBTRIE_REMOVED_LAST) {
@@ -290,19 +298,19 @@ static void
 leave_filters(struct mqtt_broker *b, uint32_t session, usec_t now)
 {
     struct mqtt_session *s = mqtt_session_at(b, session);
-    const uint32_t *places = mqtt_subs_places(s);
     uint32_t n = mqtt_subs_n(s), n_heirs = 0;
     uint32_t *heirs = NULL;
     size_t allocated = 0;
 
     for (uint32_t i = 0; i < n; i++) {
-        uint32_t group = places[i] & MQTT_SUB_SHARED ? places[i] & ~MQTT_SUB_SHARED : SLAB_NONE;
+        uint32_t place = mqtt_subs_at(s, i);
+        uint32_t group = place & MQTT_SUB_SHARED ? place & ~MQTT_SUB_SHARED : SLAB_NONE;
 
         if (s->flow && group && mqtt_share_n_members(b, group) > 1) {
             heirs = mem_grow(heirs, &allocated, n_heirs + 1u, sizeof *heirs);
             heirs[n_heirs++] = group;
         }
-        leave_filter(b, session, places[i]);
+        leave_filter(b, session, place);
     }
     for (uint32_t i = 0; i < n_heirs; i++) {
         mqtt_share_bequeath(b, session, heirs[i], now);

@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: Apache-2.0 */
 /* What an operator may see: sessions, subscriptions, memory, counters.  Changes nothing. */
 #include "mqtt/private.h"
+#include "topic/sublist.h"
 
 static uint32_t
 first_from_bucket(const struct mqtt_broker *b, uint64_t bucket)
@@ -74,7 +75,7 @@ mqtt_walk_subscriptions(const struct mqtt_broker *b, uint32_t session_pos, uint3
     if (*pos >= mqtt_subs_n(s)) {
         return false;
     }
-    place = mqtt_subs_places(s)[(*pos)++];
+    place = mqtt_subs_at(s, (*pos)++);
     info->filter = mqtt_subs_filter(b, place);
     info->client_id = mqtt_session_client_id(s);
     info->qos = (uint8_t) (mqtt_subs_value(b, session_pos, place) & MQTT_SUB_QOS);
@@ -104,11 +105,13 @@ mqtt_memory(const struct mqtt_broker *b, struct mqtt_memory *memory)
                  + slab_used(&b->v5s) + slab_used(&b->v6s)
                  + b->n_generations * sizeof *b->generations
                  + b->n_buckets * sizeof *b->buckets + b->heap_bytes + subtrie_bytes(b->subs)
-                 + subtrie_bytes(b->shares) + slab_used(&b->groups) + b->allocated_props
+                 + subtrie_bytes(b->shares) + slab_used(&b->groups)
+                 + sublist_bytes(b->patterns) + b->allocated_props
                  + b->journal.n + b->journal.underway
                  + mqtt_retained_memory(b->retained)
                  + b->allocated_events * sizeof *b->events
-                 + b->allocated_ready * sizeof *b->ready + b->framer_bytes,
+                 + b->allocated_ready * sizeof *b->ready + b->framer_bytes
+                 + b->ctl_bytes,
     };
     /* Retained messages are counted with their tree. */
     if (b->message_bytes > retained) {

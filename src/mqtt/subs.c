@@ -1,10 +1,10 @@
 /* Copyright 2026 The ovs-mqtt-proxy authors.
  * SPDX-License-Identifier: Apache-2.0 */
 /* To what a session is subscribed.  The filters themselves are in the tries, where a place names one:
- * four bytes instead of a copy, and no allocation for a session that has few. */
+ * a number instead of a copy, and no allocation for a session that has few.  Where there are many, an
+ * index finds a place among them: a client can leave ten thousand filters in one UNSUBSCRIBE. */
 #include "mqtt/private.h"
-
-#define FIRST_MANY 4u
+#include "topic/sublist.h"
 
 uint32_t
 mqtt_subs_n(const struct mqtt_session *s)
@@ -20,38 +20,22 @@ mqtt_subs_n(const struct mqtt_session *s)
     return n;
 }
 
-const uint32_t *
-mqtt_subs_places(const struct mqtt_session *s)
+uint32_t
+mqtt_subs_at(const struct mqtt_session *s, uint32_t i)
 {
-    return s->flags & MQTT_SESSION_MANY_SUBS ? s->many->places : s->few;
+    return s->flags & MQTT_SESSION_MANY_SUBS ? sublist_entries(s->many)[i].subscriber : s->few[i];
 }
 
 static size_t
-many_size(uint32_t allocated)
+many_size(const struct sublist *many)
 {
-    return sizeof(struct mqtt_subs) + allocated * sizeof(uint32_t);
+    return sizeof *many + sublist_bytes(many);
 }
 
-/* Room for one more in a list. */
 static void
-make_room(struct mqtt_broker *b, struct mqtt_session *s)
+add(struct sublist *many, uint32_t place)
 {
-    struct mqtt_subs *many;
-
-    if (!(s->flags & MQTT_SESSION_MANY_SUBS)) {
-        many = mem_alloc(many_size(FIRST_MANY));
-        many->n = MQTT_FEW_SUBS;
-        many->allocated = FIRST_MANY;
-        memcpy(many->places, s->few, sizeof s->few);
-        b->heap_bytes += many_size(FIRST_MANY);
-        s->many = many;
-        s->flags |= MQTT_SESSION_MANY_SUBS;
-    } else if (s->many->n == s->many->allocated) {
-        many = mem_realloc(s->many, many_size(2 * s->many->allocated));
-        b->heap_bytes += many_size(2 * many->allocated) - many_size(many->allocated);
-        many->allocated *= 2;
-        s->many = many;
-    }
+    sublist_add(many, (struct subtrie_entry) { place, 0 });
 }
 
 void
@@ -63,15 +47,27 @@ mqtt_subs_put(struct mqtt_broker *b, struct mqtt_session *s, uint32_t place)
         s->few[n] = place;
         return;
     }
-    make_room(b, s);
-    s->many->places[s->many->n++] = place;
+    if (s->flags & MQTT_SESSION_MANY_SUBS) {
+        b->heap_bytes -= many_size(s->many);
+    } else {
+        struct sublist *many = mem_zalloc(sizeof *many);
+
+        for (uint32_t i = 0; i < n; i++) {
+            add(many, s->few[i]);
+        }
+        s->many = many;
+        s->flags |= MQTT_SESSION_MANY_SUBS;
+    }
+    add(s->many, place);
+    b->heap_bytes += many_size(s->many);
 }
 
 void
 mqtt_subs_free(struct mqtt_broker *b, struct mqtt_session *s)
 {
     if (s->flags & MQTT_SESSION_MANY_SUBS) {
-        b->heap_bytes -= many_size(s->many->allocated);
+        b->heap_bytes -= many_size(s->many);
+        sublist_uninit(s->many);
         mem_free(s->many);
         s->flags &= (uint8_t) ~MQTT_SESSION_MANY_SUBS;
     }
@@ -86,7 +82,9 @@ shrink(struct mqtt_broker *b, struct mqtt_session *s)
     uint32_t n = s->many->n;
 
     if (n < MQTT_FEW_SUBS) {
-        memcpy(few, s->many->places, n * sizeof few[0]);
+        for (uint32_t i = 0; i < n; i++) {
+            few[i] = mqtt_subs_at(s, i);
+        }
         mqtt_subs_free(b, s);
         memcpy(s->few, few, sizeof few);
     }
@@ -96,19 +94,23 @@ void
 mqtt_subs_remove(struct mqtt_broker *b, struct mqtt_session *s, uint32_t place)
 {
     uint32_t n = mqtt_subs_n(s), i = 0;
-    uint32_t *places = (uint32_t *) mqtt_subs_places(s);
 
-    while (i < n && places[i] != place) {
+    if (s->flags & MQTT_SESSION_MANY_SUBS) {
+        bool was_there;
+
+        b->heap_bytes -= many_size(s->many);
+        was_there = sublist_remove(s->many, place);
+        mp_assert(was_there);
+        b->heap_bytes += many_size(s->many);
+        shrink(b, s);
+        return;
+    }
+    while (i < n && s->few[i] != place) {
         i++;
     }
     mp_assert(i < n);
-    memmove(places + i, places + i + 1, (n - i - 1) * sizeof *places);
-    if (s->flags & MQTT_SESSION_MANY_SUBS) {
-        s->many->n--;
-        shrink(b, s);
-    } else {
-        places[n - 1] = SLAB_NONE;
-    }
+    memmove(s->few + i, s->few + i + 1, (n - i - 1) * sizeof *s->few);
+    s->few[n - 1] = SLAB_NONE;
 }
 
 struct slice

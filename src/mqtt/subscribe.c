@@ -97,6 +97,12 @@ subscribe(struct mqtt_broker *b, uint32_t session, struct request *r)
         r->code = MQTT_REASON_QUOTA_EXCEEDED;
         return;
     }
+    if (result == MQTT_SUBSCRIBED_PATTERN) {
+        b->stats.limit_refused++;
+        b->stats.limit_patterns++;
+        r->code = MQTT_REASON_QUOTA_EXCEEDED;
+        return;
+    }
     r->code = qos;
     /* [MQTT-3.3.1-9] to [MQTT-3.3.1-11]; shared subscriptions get none (section 4.8.2). */
     r->has_replay = form == MQTT_SHARE_NONE

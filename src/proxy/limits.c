@@ -28,6 +28,7 @@ static const struct limit limits[PROXY_N_LIMITS] = {
     { COUNTER(limit_sessions), WARN, "CONNECTs refused", "--max-sessions" },
     { COUNTER(limit_subscriptions), WARN, "topic filters refused",
       "--max-subscriptions, --max-topic-levels" },
+    { COUNTER(limit_patterns), WARN, "topic filters refused", "--max-wildcard-patterns" },
     { COUNTER(packet_too_large), WARN, "clients closed for a packet too large",
       "--max-packet-size" },
     { COUNTER(dropped_qos0), WARN, "QoS 0 messages dropped for subscribers that are too slow",

@@ -2,7 +2,9 @@
  * SPDX-License-Identifier: Apache-2.0 */
 /* The subscribers of one filter: an unsorted compact array, so that a fan-out is one copy.  A
  * single subscriber, the usual case, costs no allocation; many are indexed by a hash table, so that
- * the hundred-thousandth costs what the second did.  Private to subtrie.c.  Not thread-safe. */
+ * the hundred-thousandth costs what the second did.  Removing one moves the last to its position.
+ * Of use to the broker as well, for any set of numbers that strangers cannot choose.  Not
+ * thread-safe. */
 #ifndef MP_TOPIC_SUBLIST_H
 #define MP_TOPIC_SUBLIST_H 1
 

@@ -291,6 +291,12 @@ wire_mqtt_framer_free(struct wire_mqtt_framer **fp)
     }
 }
 
+uint32_t
+wire_mqtt_framer_arrived(const struct wire_mqtt_framer *f)
+{
+    return !f || f->is_complete ? 0 : f->n_header + f->n_bytes + f->n_payload;
+}
+
 size_t
 wire_mqtt_framer_bytes(const struct wire_mqtt_framer *f)
 {

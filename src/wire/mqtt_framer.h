@@ -46,5 +46,7 @@ enum wire_mqtt_result wire_mqtt_framer_next(struct wire_mqtt_framer **, struct s
                                             struct wire_mqtt_frame *);
 void wire_mqtt_framer_free(struct wire_mqtt_framer **);
 size_t wire_mqtt_framer_bytes(const struct wire_mqtt_framer *);     /* Memory held. */
+/* Bytes that have come of a control packet that is not complete yet, its fixed header included. */
+uint32_t wire_mqtt_framer_arrived(const struct wire_mqtt_framer *);
 
 #endif

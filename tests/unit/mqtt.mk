@@ -34,6 +34,12 @@ tests_unit_test_mqtt_limits_SOURCES = tests/unit/test-mqtt-limits.c \
 	tests/unit/mqtt-script.h tests/unit/tap.h
 tests_unit_test_mqtt_limits_LDADD = $(MQTT_TEST_LIBS)
 
+check_PROGRAMS += tests/unit/test-mqtt-hostile
+TESTS += tests/unit/test-mqtt-hostile
+tests_unit_test_mqtt_hostile_SOURCES = tests/unit/test-mqtt-hostile.c \
+	tests/unit/mqtt-script.h tests/unit/tap.h
+tests_unit_test_mqtt_hostile_LDADD = $(MQTT_TEST_LIBS)
+
 check_PROGRAMS += tests/unit/test-mqtt-kept
 TESTS += tests/unit/test-mqtt-kept
 tests_unit_test_mqtt_kept_SOURCES = tests/unit/test-mqtt-kept.c tests/unit/tap.h
