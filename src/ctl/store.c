@@ -33,6 +33,7 @@ STATS_DEFINE(store, STORE_STATS)
 #define APPLICATION_ID 0x4d715078
 #define HEADER_SIZE 100
 #define HEADER_VERSION_AT 60
+#define WAL_MAGIC 0x377f0682u        /* The lowest bit says in which byte order it sums up. */
 #define HEADER_APPLICATION_AT 68
 static const char sqlite_magic[16] = "SQLite format 3";
 
@@ -95,6 +96,28 @@ check_header(const char *path, bool *is_new)
                          path, be32(header + HEADER_VERSION_AT), MQTT_JOURNAL_VERSION);
     }
     return NULL;
+}
+
+/* SQLite passes over a write-ahead log that it cannot read, and with it over all that was acknowledged
+ * last.  Inside, the end of what was written when the power failed cannot be told from damage. */
+static char *
+check_log(const char *path)
+{
+    char *log = xasprintf("%s-wal", path), *error = NULL;
+    int fd = open(log, O_RDONLY | O_CLOEXEC);
+    uint8_t magic[4];
+
+    if (fd < 0 && errno != ENOENT) {
+        error = xasprintf("%s: cannot be read: %s", log, ovs_strerror(errno));
+    } else if (fd >= 0 && read(fd, magic, sizeof magic) == sizeof magic
+               && (be32(magic) & ~1u) != WAL_MAGIC) {
+        error = xasprintf("%s: is no log of a store; it is left alone", log);
+    }
+    if (fd >= 0) {
+        close(fd);
+    }
+    free(log);
+    return error;
 }
 
 static char *
@@ -264,6 +287,9 @@ store_open(const char *dir, store_load_func *func, void *aux, char **error)
     }
     if (!*error) {
         *error = check_header(s->path, &is_new);
+    }
+    if (!*error) {
+        *error = check_log(s->path);
     }
     if (!*error && is_new) {
         *error = create_file(dir, s->path);

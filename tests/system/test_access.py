@@ -99,6 +99,9 @@ def reload():
         except CommandFailed as error:
             assert "%s:3" % acl in str(error), error
         assert publish("a/2", "2", "eve", "new") != 0, "the new user is not there yet"
+        os.kill(daemon.process.pid, signal.SIGHUP)
+        wait_for(lambda: daemon.log.count("%s:3" % acl) >= 2, 10, "the same by SIGHUP")
+        assert publish("a/2", "2", "eve", "new") != 0, "nor is it after that"
         assert publish("a/2", "2") == 0
         assert [m.payload for m in sub.wait_messages(2)] == [b"1", b"2"]
 
@@ -109,8 +112,9 @@ def reload():
         assert publish("a/shut", "3") == 0
         assert publish("a/open", "4") == 0
         assert sub.wait_messages(3)[2].payload == b"4"
-        assert sub.process.is_running()
         assert daemon.json("stats/show")["mqtt"]["acl_denied_out"] == 1
+        daemon.appctl("config/reload")
+        assert sub.process.text.count("sending CONNECT") == 1, "the subscriber never had to return"
 
 
 def slow_passwords(lab, rounds):

@@ -102,7 +102,8 @@ def goodbye():
         four.sendall(b"\x10\x0d\x00\x04MQTT\x04\x02\x00\x00\x00\x01b")
         assert five.recv(1000)[0] == 0x20 and four.recv(1000)[0] == 0x20
         assert daemon.stop() == 0
-        assert five.recv(1000).startswith(b"\xe0") and four.recv(1000) == b""
+        assert five.recv(1000) == b"\xe0\x02\x8b\x00", "DISCONNECT: the server is shutting down"
+        assert five.recv(1) == b"" and four.recv(1) == b"", "then FIN, to older ones nothing else"
 
 
 def refused(lab, why):

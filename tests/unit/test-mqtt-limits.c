@@ -61,11 +61,21 @@ test_tables(void)
     ok(a && b && a != b, "connections up to the limit");
     is_int(mqtt_open(t.b, &origin, 0, t.now), 0, "one connection more is refused");
     is_int(mqtt_stats(t.b)->limit_refused, 1, "and counted");
+    is_int(mqtt_stats(t.b)->limit_connections, 1, "by its name");
     mqtt_closed(t.b, a, t.now);
     ok(mqtt_open(t.b, &origin, 0, t.now) != a, "a place is used again under another id");
     mqtt_input(t.b, a, "\xc0\0", 2, t.now);
     mqtt_closed(t.b, a, t.now);
     pass("an id that is gone is ignored");
+    script_end(&t);
+
+    mqtt_config_default(&config);
+    config.max_sessions = 1;
+    script_begin(&t, "sessions", &config);
+    script_lines(&t, "c1 > CONNECT id=a\nc1 < CONNACK 0 0\n");
+    is_int(mqtt_stats(t.b)->limit_sessions, 0, "a session at the limit");
+    script_lines(&t, "c2 > CONNECT id=b\nc2 < CONNACK 0 3\nc2 closed\n");
+    is_int(mqtt_stats(t.b)->limit_sessions, 1, "one more is counted");
     script_end(&t);
 
     mqtt_config_default(&config);

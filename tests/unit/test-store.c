@@ -17,7 +17,7 @@
 #include "mqtt/journal.h"
 #include "unit/tap.h"
 
-static char dir[64], path[80];
+static char dir[64], path[80], log_path[90];
 
 struct loaded {
     char text[4096];
@@ -226,14 +226,20 @@ slurp(size_t *n)
 }
 
 static void
-spit(const uint8_t *bytes, size_t n)
+spit_to(const char *name, const uint8_t *bytes, size_t n)
 {
-    int fd = open(path, O_WRONLY | O_TRUNC | O_CREAT, 0600);
+    int fd = open(name, O_WRONLY | O_TRUNC | O_CREAT, 0600);
 
     if (fd < 0 || write(fd, bytes, n) != (ssize_t) n) {
-        BAIL_OUT("cannot write %s", path);
+        BAIL_OUT("cannot write %s", name);
     }
     close(fd);
+}
+
+static void
+spit(const uint8_t *bytes, size_t n)
+{
+    spit_to(path, bytes, n);
 }
 
 /* A store of these bytes is refused, and they stay what they are. */
@@ -284,6 +290,10 @@ TEST(refuses_what_is_not_ours)
     refuses_bytes(bad, n, "is no store", "somebody else's database");
     refuses_bytes((const uint8_t *) "hello", 5, "is no store", "a text");
     spit(good, n);
+    snprintf(log_path, sizeof log_path, "%s-wal", path);
+    spit_to(log_path, (const uint8_t *) "no log at all, but bytes", 24);
+    refuses("is no log of a store", "a log that is none");
+    ok(!unlink(log_path), "it is left alone");
     memset(&l, 0, sizeof l);
     l.answer = "a record is damaged";
     ok(!store_open(dir, load, &l, &error), "what its reader refuses is refused");
