@@ -125,7 +125,8 @@ struct utcp_conn {
     uint8_t wnd_backoff : 4;          /* Falls to the floor: doubles the time to the next growth. */
     uint8_t wnd_far : 3;              /* Exponent of the part of the window that is charged. */
     uint8_t wnd_tail : 1;             /* The last segment was the rest after a well filled one. */
-    uint8_t challenge_n;              /* Challenge ACKs in the second... */
+    uint8_t wnd_small_times : 3;      /* Times in a row that it was made CONN_SMALL; saturates. */
+    uint8_t challenge_n : 5;          /* Challenge ACKs in the second... */
     uint8_t challenge_s;              /* ...whose number ends in this byte. */
 };
 #define UTCP_CONN_BYTES 192

@@ -45,7 +45,8 @@
 #define MAX_BACKOFF 10
 #define DEFAULT_MSS 536u              /* MUST-15: nobody's segments are expected to be smaller. */
 #define ROUND_SLACK_US 4000           /* Turns of both loops: not waiting for the application. */
-#define SMALL_US (30 * CLOCK_MSEC)      /* So long it keeps one segment at least. */
+#define SMALL_US (30 * CLOCK_MSEC)      /* So long it keeps one segment at least; twice as long... */
+#define MAX_SMALL_TIMES 7             /* ...each time that it turns out to be small again. */
 #define TURN_SEGMENTS 4               /* Of each of many: see turns.c. */
 #define NEAR_US 2000                  /* Shorter paths are alike: what is there is a busy switch. */
 #define NEAR_BYTES 32768u             /* Larger windows gain nothing across one (measured). */
@@ -180,6 +181,7 @@ set_target(struct utcp *u, struct utcp_conn *c, uint32_t target)
     if (!(c->flags & CONN_GROWN)) {
         u->n_grown++;
         c->flags |= CONN_GROWN;
+        c->wnd_small_times = 0;
     }
     c->wnd_target = target;
     c->wnd_far = far_shift(c);
@@ -203,6 +205,7 @@ fall(struct utcp *u, struct utcp_conn *c)
     if (!(c->flags & CONN_SMALL)) {
         c->flags |= CONN_SMALL;
         c->wnd_small_us = u->now_us;
+        c->wnd_small_times = (uint8_t) MP_MIN(c->wnd_small_times + 1, MAX_SMALL_TIMES);
         utcp_timer_update(u, c);      /* Forgotten when idle. */
     }
 }
@@ -286,7 +289,7 @@ utcp_rcvwnd_arrived(struct utcp *u, struct utcp_conn *c, uint32_t seq, uint32_t 
     if (n_filled <= FILL_FALL) {
         fall(u, c);
     } else if (c->flags & CONN_SMALL && n_filled >= FILL_RETURN && !is_crowded(u)
-               && u->now_us - c->wnd_small_us >= SMALL_US) {
+               && u->now_us - c->wnd_small_us >= SMALL_US << (c->wnd_small_times - 1)) {
         c->flags &= ~CONN_SMALL;
         c->wnd_mark = seq + len + utcp_rcvwnd_floor(u, c);    /* Not yet offered: no growth now. */
         c->wnd_mark_us = u->now_us;

@@ -117,6 +117,28 @@ TEST(full_segments_bring_the_floor_back)
     }
 }
 
+/* A client without Nagle fills its segments at one segment, and shows what it is with more room. */
+TEST(small_again_waits_twice_as_long)
+{
+    FOR_EACH_VARIANT(v) {
+        struct client c;
+
+        client_start(&c, v, SYN);
+        client_publish(&c, 300, 8);
+        script_pass_time(c.s, 40 * CLOCK_MSEC);
+        client_publish(&c, c.mss, 8);
+        is_int(c.win, 2 * c.mss, "eight full segments bring two (%s)", v->name);
+        client_publish(&c, 100, 2 * c.mss / 100 + 5);
+        is_int(c.win, c.mss, "small ones again: one");
+        client_publish(&c, c.mss, 8);
+        is_int(c.win, c.mss, "which was for 30 ms the last time, and is still");
+        script_pass_time(c.s, 30 * CLOCK_MSEC);
+        client_publish(&c, c.mss, 1);
+        is_int(c.win, 2 * c.mss, "after 60 it is two");
+        client_end(&c);
+    }
+}
+
 TEST(large_segments_never_wait_for_one)
 {
     FOR_EACH_VARIANT(v) {
@@ -197,6 +219,7 @@ main(void)
 {
     RUN(small_segments_get_one_segment);
     RUN(full_segments_bring_the_floor_back);
+    RUN(small_again_waits_twice_as_long);
     RUN(large_segments_never_wait_for_one);
     RUN(idle_clients_begin_anew);
     RUN(one_segment_opens_whole_or_not);
