@@ -106,6 +106,9 @@ void mqtt_config_default(struct mqtt_config *);
     X(limit_connections, "connections refused at the limit")                            \
     X(limit_sessions, "CONNECTs refused at the limit of sessions")                      \
     X(limit_subscriptions, "Topic Filters refused at a limit")                          \
+    X(limit_inflight, "clients closed that had more QoS 2 messages under way than they may") \
+    X(limit_levels, "Topic Names of PUBLISHes and Wills with too many levels")          \
+    X(limit_keep_alive, "keep-alives that were shortened")                              \
     X(limit_patterns, "Topic Filters refused at the limit of wildcard patterns")
 STATS_DECLARE(mqtt, MQTT_STATS)
 

@@ -7,7 +7,7 @@
 
 /* 0, or what is malformed: strings that are none [MQTT-1.5.4-1] and the like. */
 static uint8_t
-check_strings(const struct mqtt_config *config, const struct wire_mqtt_connect *c)
+check_strings(struct mqtt_broker *b, const struct wire_mqtt_connect *c)
 {
     if (!topic_utf8_is_valid(c->client_id)
         || (c->has_username && !topic_utf8_is_valid(c->username))) {
@@ -16,8 +16,10 @@ check_strings(const struct mqtt_config *config, const struct wire_mqtt_connect *
     if (c->has_will && !topic_utf8_is_valid(c->will_topic)) {
         return MQTT_REASON_MALFORMED;
     }
-    if (c->has_will && (!topic_name_is_valid(c->will_topic)
-                        || topic_n_levels(c->will_topic) > config->max_topic_levels)) {
+    if (c->has_will && !topic_name_is_valid(c->will_topic)) {
+        return MQTT_REASON_BAD_TOPIC;
+    } else if (c->has_will && topic_n_levels(c->will_topic) > b->config.max_topic_levels) {
+        b->stats.limit_levels++;
         return MQTT_REASON_BAD_TOPIC;
     }
     /* [MQTT-3.1.2.11.10]: data for an authentication method that is not named. */
@@ -243,6 +245,7 @@ accept_client(struct mqtt_broker *b, uint32_t conn, const struct joining *j, use
     c->state = MQTT_CONN_UP;
     c->version = connect->version;
     c->keep_alive_s = keep_alive_of(&b->config, connect);
+    b->stats.limit_keep_alive += c->keep_alive_s != connect->keep_alive_s;
     mqtt_conn_arm_keep_alive(b, conn, now);
     b->n_connected++;
     b->stats.connects_accepted++;
@@ -277,7 +280,7 @@ judge_connect(struct mqtt_broker *b, uint32_t conn, const struct wire_mqtt_frame
         refuse(b, conn, MQTT_V311, MQTT_REASON_BAD_VERSION, now);
         return 0;
     }
-    reason = result == WIRE_MQTT_DONE ? check_strings(&b->config, c) : mqtt_reason_of(result);
+    reason = result == WIRE_MQTT_DONE ? check_strings(b, c) : mqtt_reason_of(result);
     if (reason) {
         /* 5.0 has codes for what is malformed; 3.1.1 wants no CONNACK [MQTT-3.1.4-1]. */
         if (c->version == MQTT_V50) {

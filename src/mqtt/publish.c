@@ -261,9 +261,15 @@ mqtt_publish_local(struct mqtt_broker *b, struct mqtt_msg *msg, uint32_t conn, u
 }
 
 static bool
-topic_is_acceptable(const struct mqtt_broker *b, struct slice topic)
+topic_is_acceptable(struct mqtt_broker *b, struct slice topic)
 {
-    return topic_name_is_valid(topic) && topic_n_levels(topic) <= b->config.max_topic_levels;
+    if (!topic_name_is_valid(topic)) {
+        return false;
+    } else if (topic_n_levels(topic) > b->config.max_topic_levels) {
+        b->stats.limit_levels++;
+        return false;
+    }
+    return true;
 }
 
 void
@@ -316,6 +322,7 @@ mqtt_publish_accept(struct mqtt_broker *b, uint32_t conn, const struct mqtt_stal
 
     if (msg->qos == 2 && mqtt_inbound_put(b, s, what->packet_id, now) == MQTT_INBOUND_LIMIT) {
         b->stats.limit_refused++;
+        b->stats.limit_inflight++;
         return MQTT_REASON_RECEIVE_MAXIMUM_EXCEEDED;
     }
     mqtt_publish_local(b, msg, conn, c->session, now);

@@ -22,7 +22,7 @@ struct limit_watch {                  /* Of one counter. */
     uint64_t said;                    /* So much of it is in a notice. */
     usec_t said_at;
 };
-#define PROXY_N_LIMITS 18
+#define PROXY_N_LIMITS 21
 
 struct socket_queue {                 /* Datagrams for the bound peer socket, made in this turn. */
     struct peer_datagram *d;

@@ -79,6 +79,24 @@ test_tables(void)
     script_end(&t);
 
     mqtt_config_default(&config);
+    config.max_keep_alive_s = 60;
+    config.max_inflight = 1;
+    config.max_topic_levels = 2;
+    script_begin(&t, "limits by their names", &config);
+    script_lines(&t, "c1 > CONNECT v=5 id=a keep=60\n"
+                     "c1 < CONNACK 0 0 p=2100012200102700100000\n"
+                     "c1 > PUBLISH a/b qos=2 id=1 x\nc1 < PUBREC id=1\n");
+    is_int(mqtt_stats(t.b)->limit_keep_alive + mqtt_stats(t.b)->limit_inflight
+           + mqtt_stats(t.b)->limit_levels, 0, "at each of them nothing is counted");
+    script_lines(&t, "c1 > PUBLISH a/b qos=2 id=2 x\nc1 < DISCONNECT reason=0x93\nc1 closed\n"
+                     "c2 > CONNECT id=b keep=61\nc2 < CONNACK 0 0\n"
+                     "c2 > PUBLISH a/b/c x\nc2 closed\n");
+    is_int(mqtt_stats(t.b)->limit_keep_alive, 1, "a keep-alive that is longer");
+    is_int(mqtt_stats(t.b)->limit_inflight, 1, "one more message under way");
+    is_int(mqtt_stats(t.b)->limit_levels, 1, "one more level");
+    script_end(&t);
+
+    mqtt_config_default(&config);
     config.max_subscriptions = 3;
     config.max_topic_levels = 4;
     config.max_retained = 2;
