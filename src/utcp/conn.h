@@ -64,6 +64,8 @@ enum utcp_conn_flag {
     CONN_R1          = 1u << 27,      /* R1 is reached. */
     CONN_OFFERED     = 1u << 28,      /* Its window is counted in 'offered': see turns.c. */
     CONN_WAITS       = 1u << 29,      /* Waits for its turn, in a list. */
+    CONN_ACK_TEXT    = 1u << 30,      /* Owes an ACK of text in order alone.  Without CONN_ACK_NOW: until
+                                       * its turn, see turns.c. */
 };
 #define CONN_STEERED (CONN_GROWN | CONN_BUSY | CONN_SMALL)  /* Until idle: see rcvwnd.c. */
 
@@ -109,7 +111,8 @@ struct utcp_conn {
     uint8_t backoff;                  /* Time-outs in a row; keep-alive probes when idle. */
     uint8_t reo_mult;                 /* RACK.reo_wnd_mult. */
     uint8_t reo_persist;              /* RACK.reo_wnd_persist. */
-    uint8_t acks_owed;                /* Of this turn, for what was not in order: see rcv.c. */
+    uint8_t acks_owed : 2;            /* Of this turn, for what was not in order: see rcv.c. */
+    uint8_t wnd_pieces : 3;           /* Small segments in a full one, as a power of 2: see turns.c. */
     uint16_t rexmits;                 /* Segments sent again; saturates. */
     /* Line 3. */
     struct utcp_path path;
@@ -358,6 +361,8 @@ void utcp_rcvwnd_idle(struct utcp *, struct utcp_conn *);   /* No data for a whi
 uint32_t utcp_turns_counted__(const struct utcp *, const struct utcp_conn *);
 void utcp_turns_changed__(struct utcp *, struct utcp_conn *, uint32_t before);
 bool utcp_turns_must_wait(struct utcp *, struct utcp_conn *, uint32_t wnd);
+bool utcp_turns_defer_ack(struct utcp *, struct utcp_conn *);
+static inline bool utcp_turns_ack_is_deferred(const struct utcp_conn *);
 void utcp_turns_open(struct utcp *, struct utcp_conn *, uint32_t wnd);
 void utcp_turns_grant__(struct utcp *);
 uint32_t utcp_turns_due_ms(const struct utcp *, const struct utcp_conn *);
@@ -458,6 +463,12 @@ static inline uint32_t
 utcp_turns_counted(const struct utcp *u, const struct utcp_conn *c)
 {
     return c->flags & CONN_OFFERED ? utcp_turns_counted__(u, c) : 0;
+}
+
+static inline bool
+utcp_turns_ack_is_deferred(const struct utcp_conn *c)
+{
+    return (c->flags & (CONN_ACK_NOW | CONN_ACK_TEXT)) == CONN_ACK_TEXT;
 }
 
 /* After a change of what utcp_turns_counted() said 'before' it. */

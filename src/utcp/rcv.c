@@ -23,8 +23,18 @@
 void
 utcp_rcv_ack_now(struct utcp *u, struct utcp_conn *c)
 {
-    c->flags |= CONN_ACK_NOW;
+    c->flags = (c->flags & ~CONN_ACK_TEXT) | CONN_ACK_NOW;
     utcp_ready(u, c);
+}
+
+/* The same for text in order, if there is no other reason. */
+static void
+ack_text(struct utcp *u, struct utcp_conn *c)
+{
+    if (!(c->flags & CONN_ACK_NOW)) {
+        c->flags |= CONN_ACK_NOW | CONN_ACK_TEXT;
+        utcp_ready(u, c);
+    }
 }
 
 /* The segment at hand gets an ACK of its own, unless it is one of many. */
@@ -356,8 +366,10 @@ take_text(struct utcp *u, struct utcp_conn *c, struct utcp_text t)
     utcp_rcvwnd_arrived(u, c, t.seq, t.data.n);
     if (c->acks_owed || t.seq != c->rcv_nxt || (e && e->n_pieces)) {
         utcp_rcv_ack_each(u, c);
-    } else {
+    } else if (t.fin) {
         utcp_rcv_ack_now(u, c);
+    } else {
+        ack_text(u, c);
     }
     if (seq_lt(t.seq, c->rcv_nxt)) {
         uint32_t skip = MP_MIN(c->rcv_nxt - t.seq, t.data.n);

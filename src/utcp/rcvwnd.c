@@ -50,6 +50,7 @@
 #define TURN_SEGMENTS 4               /* Of each of many: see turns.c. */
 #define NEAR_US 2000                  /* Shorter paths are alike: what is there is a busy switch. */
 #define NEAR_BYTES 32768u             /* Larger windows gain nothing across one (measured). */
+#define MAX_PIECES 6u                 /* A sixty-fourth of a full segment. */
 #define MAX_FAR 255u                  /* A path of half a second. */
 
 /* The largest payload that we let the peer send. */
@@ -136,8 +137,8 @@ utcp_rcvwnd_idle(struct utcp *u, struct utcp_conn *c)
     uint32_t counted = utcp_turns_counted(u, c);
 
     reset(u, c);
-    utcp_turns_changed(u, c, counted);
     c->flags &= ~CONN_SMALL;
+    utcp_turns_changed(u, c, counted);
     c->wnd_fill = FILL_NEUTRAL;
     if (c->flags & CONN_BUSY) {
         c->flags &= ~CONN_BUSY;
@@ -233,7 +234,9 @@ end_round(struct utcp *u, struct utcp_conn *c, unsigned int n_filled)
         set_target(u, c, MP_MIN(2 * c->wnd_target, fair));
     }
     c->wnd_mark = c->rcv_adv;
-    c->wnd_mark_us = u->now_us;
+    if (!(c->flags & CONN_WAITS)) {   /* Else since when it waits. */
+        c->wnd_mark_us = u->now_us;
+    }
 }
 
 /* What the window should be at present. */
@@ -261,6 +264,19 @@ utcp_rcvwnd_echo(const struct utcp *u, struct utcp_conn *c, uint32_t ts_ecr)
     }
 }
 
+/* A segment was small: 'n' like it would fill one.  The nearest power of two follows the middle of
+ * those that came. */
+static void
+note_pieces(struct utcp_conn *c, uint32_t n)
+{
+    unsigned int shift = 31 - (unsigned int) __builtin_clz(n);
+
+    shift = MP_MIN(shift + (n * n > 2u << 2 * shift), MAX_PIECES);
+    if (shift != c->wnd_pieces) {
+        c->wnd_pieces = (c->wnd_pieces + (shift > c->wnd_pieces ? 1u : -1u)) & 7;
+    }
+}
+
 /* Remembers how well a segment was filled; how many of the last ones were.  One that follows a well
  * filled one is the rest of what that began, or of the window, and says nothing. */
 static unsigned int
@@ -271,6 +287,9 @@ note_fill(const struct utcp *u, struct utcp_conn *c, uint32_t len)
     c->wnd_tail = !is_filled && c->wnd_fill & 1 && !c->wnd_tail;
     if (!c->wnd_tail) {
         c->wnd_fill = (uint8_t) (c->wnd_fill << 1 | is_filled);
+        if (!is_filled) {
+            note_pieces(c, MP_MAX(full_segment(u, c) / len, 1u));
+        }
     }
     return (unsigned int) __builtin_popcount(c->wnd_fill);
 }
@@ -372,11 +391,13 @@ utcp_rcvwnd_offer(struct utcp *u, struct utcp_conn *c)
     }
     wnd = c->rcv_adv - c->rcv_nxt;
 
-    uint32_t unit = (1u << c->rcv_wscale) - 1;
+    uint32_t unit = (1u << c->rcv_wscale) - 1, taken = c->rcv_nxt - c->last_ack_sent;
+    bool may_move = wnd + c->uncredited < 2 * target || taken > 2 * unit;
     uint32_t field;
 
-    /* Rounded up, or the edge would seem to move left; but not on and on while it is to stand. */
-    field = (wnd + (wnd + c->uncredited < 2 * target ? unit : 0)) >> c->rcv_wscale;
+    /* Rounded up, or the edge would seem to move left; but not on and on, by octets that come one
+     * by one, while it is to stand. */
+    field = (wnd + (may_move ? unit : 0)) >> c->rcv_wscale;
     field = MP_MIN(field, (uint32_t) UINT16_MAX);
     c->rcv_adv = seq_max(c->rcv_adv, c->rcv_nxt + (field << c->rcv_wscale));
     utcp_turns_changed(u, c, counted);

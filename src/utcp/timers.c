@@ -67,7 +67,7 @@ utcp_timer_update(struct utcp *u, struct utcp_conn *c)
         due_ms = seq_min(due_ms, c->last_rcvd_ms + WINDOW_IDLE_MS);
         any = true;
     }
-    if (c->flags & CONN_OFFERED) {
+    if (c->flags & CONN_OFFERED || utcp_turns_ack_is_deferred(c)) {
         due_ms = seq_min(due_ms, utcp_turns_due_ms(u, c));
         any = true;
     }

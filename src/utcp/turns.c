@@ -6,13 +6,19 @@
  * open at a time:
  *
  *   - What is on offer to peers that use up their windows is summed: of each what its window still
- *     has room for, if that is a segment; less is of no use to it.
+ *     has room for, if that is a segment; less is of no use to it.  A peer of small messages may send
+ *     what is open as so many frames, each of which takes a third of the memory of a full one: so
+ *     its window counts several times over, the more the smaller its messages are (wnd_pieces).
  *   - Where it would be more than rcv_budget if another window opened, and those on offer are many,
  *     that window stays as it is and its connection waits, behind those that wait already.
  *   - As text arrives the sum falls, and the first that waits opens, and its peer is told.
  *   - What is not used in UNUSED_US counts no more: the peer has nothing to send.  Or what it sent
  *     is lost, and it waits for its time-out: more room, when its turn comes, lets it send what
  *     shows the loss.
+ *   - Where a window is one segment, each would be answered by an ACK, and by another when its turn
+ *     comes.  So the first waits for that, but for ACK_WAIT_US at most (MUST-58 allows half a second):
+ *     nothing else can leave the peer, as its window is shut.  Not where it is several segments: the
+ *     peer may probe for the loss of the last one after 8 ms (Linux); of a single one after 200 ms.
  *
  * The sum is no promise: who sends little is not asked to wait, nor counted; nor is what a new
  * connection may send at first; and what no longer counts may yet be used.  Nor can a window be
@@ -25,25 +31,35 @@
 
 #include "utcp/conn.h"
 
-#define UNUSED_US (20 * CLOCK_MSEC)
+#define UNUSED_US (10 * CLOCK_MSEC)
+#define ACK_WAIT_US (20 * CLOCK_MSEC)
+#define SMALL_REST 4u                 /* A few small messages more do no harm. */
 
+/* Whether the peer can use what is open: a segment of it, or if its messages are small some of those. */
 static bool
-has_segment(const struct utcp *u, const struct utcp_conn *c)
+is_usable(const struct utcp *u, const struct utcp_conn *c)
 {
-    return c->rcv_adv - c->rcv_nxt + (1u << c->rcv_wscale) > utcp_rcvwnd_mss(u, c);
+    uint32_t wnd = c->rcv_adv - c->rcv_nxt, mss = utcp_rcvwnd_mss(u, c);
+
+    return c->flags & CONN_SMALL ? wnd > mss / SMALL_REST : wnd + (1u << c->rcv_wscale) > mss;
 }
 
-/* What the sum is charged: of a window on a long path a part, as rcv_budget is. */
+/* What the sum is charged: of a window on a long path a part, as rcv_budget is; for small messages,
+ * of which 2^wnd_pieces or so fill a segment, a third of a full segment each, and half as much
+ * again for the "or so". */
 static uint32_t
 charge(const struct utcp_conn *c, uint32_t wnd)
 {
+    if (c->flags & CONN_SMALL) {
+        return MP_MAX(wnd, (wnd << c->wnd_pieces) / 2);
+    }
     return c->flags & CONN_GROWN ? wnd >> c->wnd_far : wnd;
 }
 
 uint32_t
 utcp_turns_counted__(const struct utcp *u, const struct utcp_conn *c)
 {
-    return !(c->flags & CONN_FIN_RCVD) && has_segment(u, c)
+    return !(c->flags & CONN_FIN_RCVD) && is_usable(u, c)
            ? charge(c, c->rcv_adv - c->rcv_nxt) : 0;
 }
 
@@ -98,6 +114,7 @@ wait(struct utcp *u, struct utcp_conn *c)
 
     u->stats.turns_awaited++;
     c->flags |= CONN_WAITS;
+    c->wnd_mark_us = u->now_us;
     e->turn_next = SLAB_NONE;
     e->turn_prev = u->turn_tail;
     if (u->turn_tail) {
@@ -141,6 +158,22 @@ utcp_turns_must_wait(struct utcp *u, struct utcp_conn *c, uint32_t wnd)
     return true;
 }
 
+/* Whether an ACK of text in order alone, which is owed, waits for the turn of the window. */
+bool
+utcp_turns_defer_ack(struct utcp *u, struct utcp_conn *c)
+{
+    uint32_t wnd = utcp_rcvwnd_next(u, c);
+
+    if (!(c->flags & CONN_SMALL) || !wnd || !utcp_turns_must_wait(u, c, wnd) || !(c->flags & CONN_WAITS)
+        || u->now_us - c->wnd_mark_us >= ACK_WAIT_US) {       /* Since it waits. */
+        return false;
+    }
+    c->flags &= ~CONN_ACK_NOW;
+    u->stats.turns_acks++;
+    utcp_timer_update(u, c);
+    return true;
+}
+
 /* Moves its right edge, which need not wait; 'wnd' is what is open then. */
 void
 utcp_turns_open(struct utcp *u, struct utcp_conn *c, uint32_t wnd)
@@ -162,6 +195,9 @@ utcp_turns_grant__(struct utcp *u)
             break;
         }
         wait_no_more(u, c);
+        if (utcp_turns_ack_is_deferred(c)) {
+            utcp_rcv_ack_now(u, c);
+        }
         if (wnd) {                    /* Else what came is not credited yet. */
             c->rcv_adv = c->rcv_nxt + wnd;
             offer(u, c);
@@ -177,11 +213,12 @@ unused_us(const struct utcp_conn *c)
     return (uint32_t) UNUSED_US + 2 * MP_MIN(c->min_rtt_us, (uint32_t) CLOCK_SEC);
 }
 
-/* When its offer, which counts, is to count no more if it is not used. */
+/* When its offer, which counts, is to count no more if it is not used; or an ACK waits no longer. */
 uint32_t
 utcp_turns_due_ms(const struct utcp *u, const struct utcp_conn *c)
 {
-    uint32_t age_us = u->now_us - c->wnd_mark_us, max_us = unused_us(c);
+    uint32_t age_us = u->now_us - c->wnd_mark_us;
+    uint32_t max_us = c->flags & CONN_OFFERED ? unused_us(c) : (uint32_t) ACK_WAIT_US;
 
     return u->now_ms + (age_us < max_us ? (max_us - age_us) / 1000 + 1 : 0);
 }
@@ -189,6 +226,9 @@ utcp_turns_due_ms(const struct utcp *u, const struct utcp_conn *c)
 void
 utcp_turns_expire(struct utcp *u, struct utcp_conn *c)
 {
+    if (utcp_turns_ack_is_deferred(c) && u->now_us - c->wnd_mark_us >= ACK_WAIT_US) {
+        utcp_rcv_ack_now(u, c);
+    }
     if (c->flags & CONN_OFFERED && u->now_us - c->wnd_mark_us >= unused_us(c)) {
         u->stats.turns_unused++;
         utcp_turns_leave(u, c);
