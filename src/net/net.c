@@ -53,6 +53,7 @@ net_create(const struct net_config *config, usec_t now)
 
     net->config = *config;
     net->config.mtu = MP_MAX(config->mtu, MIN_MTU);
+    net->config.max_mtu = MP_MAX(config->max_mtu, net->config.mtu);
     net->config.probe_mac = net_probe_mac(config);
     net->services = mem_dup(config->services, config->n_services * sizeof *config->services);
     net->config.services = net->services;

@@ -33,6 +33,7 @@ struct net_config {
     uint16_t tcp_port, udp_port;
     struct ip_addr gateway;           /* Any-address: none.  For peers that no probe finds. */
     uint16_t mtu;
+    uint16_t max_mtu;                 /* Of net_dgram.mtu; less than 'mtu': the same. */
     uint8_t udp_dscp;                 /* Of datagrams, 0..63. */
     uint32_t max_reassembly_bytes;    /* True memory of all incomplete datagrams. */
     uint32_t max_reassembly;          /* Datagrams. */
@@ -134,12 +135,13 @@ void net_tcp_frame(struct net *, const struct net_path *, const struct net_l4 *,
 struct net_dgram {
     struct ip_addr local, remote;
     uint16_t local_port, remote_port;
+    uint16_t mtu;                     /* Largest IP packet on its way; 0: that of the configuration. */
     bool bcast;
 };
 bool net_send_udp(struct net *, const struct net_dgram *, struct mbuf *payload, usec_t now);
 
 /* Next frame of net's own: answers, probes, datagrams.  Written to 'buf', which has room for the
- * MTU and WIRE_HEADROOM. */
+ * larger MTU and WIRE_HEADROOM. */
 bool net_next_frame(struct net *, usec_t now, uint8_t *buf, size_t size, struct net_tx *);
 
 void net_run(struct net *, usec_t now);

@@ -63,7 +63,10 @@ make_datagram(struct net *net, const struct net_dgram *d, struct mbuf *payload)
     size_t hlen = (addr_is_v4(&d->local) ? IP4_HLEN : IP6_HLEN) + UDP_HLEN;
     struct net_out *out;
 
-    if (hlen + payload->size <= net->config.mtu) {
+    uint32_t mtu = d->mtu ? MP_MIN(MP_MAX(d->mtu, net->config.mtu), net->config.max_mtu)
+                          : net->config.mtu;
+
+    if (hlen + payload->size <= mtu) {
         out = net_outq_new(&net->outq, NET_OUT_UDP, payload);
     } else {
         struct mbuf *whole = mbuf_create(UDP_HLEN + payload->size);
@@ -77,6 +80,7 @@ make_datagram(struct net *net, const struct net_dgram *d, struct mbuf *payload)
     }
     if (out) {
         out->proto = IP_PROTO_UDP;
+        out->mtu = mtu;
         out->ttl = NET_TTL;
         out->tos = (uint8_t) (net->config.udp_dscp << 2);
         out->local = d->local;

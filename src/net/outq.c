@@ -14,6 +14,7 @@ net_outq_init(struct net_outq *q, const struct net_config *config)
 {
     *q = (struct net_outq) {
         .mtu = config->mtu,
+        .max_mtu = config->max_mtu,
         .key = config->key,
         .max_bytes = config->max_out_bytes,
     };
@@ -149,7 +150,7 @@ net_outq_next(struct net_outq *q, struct net_stats *stats, uint8_t *buf, size_t 
     uint8_t *payload = buf + WIRE_HEADROOM;
     bool done = true;
 
-    mp_assert(size >= q->mtu + WIRE_HEADROOM);
+    mp_assert(size >= q->max_mtu + WIRE_HEADROOM);
     if (!out) {
         return false;
     }
@@ -165,14 +166,14 @@ net_outq_next(struct net_outq *q, struct net_stats *stats, uint8_t *buf, size_t 
     case NET_OUT_UDP: {
         struct wire_l3 l3 = addressing(out);
 
-        mp_assert(n <= q->mtu);
+        mp_assert(n <= q->max_mtu);
         memcpy(payload, out->data->data, n);
         tx->data = wire_build_udp(&l3, out->local_port, out->remote_port, payload, n);
         break;
     }
 
     case NET_OUT_L4:
-        tx->data = cut_l4(out, q->mtu, payload, &n, stats);
+        tx->data = cut_l4(out, out->mtu ? out->mtu : q->mtu, payload, &n, stats);
         done = out->off == out->data->size;
         break;
     }

@@ -28,6 +28,7 @@ struct net_out {
     enum net_out_kind kind;
     uint8_t proto, ttl, tos;
     uint16_t local_port, remote_port; /* UDP. */
+    uint32_t mtu;                     /* Of its way; 0: that of the queue. */
     struct ip_addr local, remote;
     struct net_l2 l2;
     uint32_t id;                      /* IP identification, once off > 0 that of all fragments. */
@@ -39,7 +40,7 @@ struct net_out {
 
 struct net_outq {
     struct net_out *head, *tail;
-    uint32_t mtu;
+    uint32_t mtu, max_mtu;
     struct siphash_key key;
     uint32_t next_id[NET_OUTQ_IDS];   /* By a hash of both addresses. */
     size_t bytes, max_bytes;          /* Of all items that exist, also those in other lists. */

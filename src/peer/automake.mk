@@ -8,6 +8,8 @@ src_peer_libpeer_a_SOURCES = \
 	src/peer/codec.c \
 	src/peer/codec.h \
 	src/peer/hear.c \
+	src/peer/pathmtu.c \
+	src/peer/pathmtu.h \
 	src/peer/peer.h \
 	src/peer/pdu.c \
 	src/peer/pdu.h \

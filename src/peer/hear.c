@@ -35,6 +35,7 @@ begin_stream(struct peers *ps, struct peer *p, usec_t now)
     if (now >= p->deaf_until) {
         if (!p->out) {
             p->out = sendstream_create(ps->next_epoch++);
+            peers_path_changed(p);
         }
         p->is_reliable = true;
     }
@@ -312,8 +313,40 @@ hear_data(struct peers *ps, struct peer *p, const struct peer_pdu *pdu, usec_t n
     hear_stream(ps, p);               /* What was skipped may have been all that was missing. */
 }
 
-/* A datagram of the reliable dialect: whoever sends DATA may do so without having been asked, and an
- * ACK is for a stream of ours. */
+static void
+hear_ack(struct peers *ps, struct peer *p, const struct peer_pdu *pdu, usec_t now)
+{
+    switch (p->out ? sendstream_ack(p->out, pdu, now) : SENDSTREAM_ACK_FOREIGN) {
+    case SENDSTREAM_ACK_NEWS:
+        p->is_stalled = false;
+        p->has_answered = true;
+        p->deaf_until = now;
+        hear_life(ps, p, now);
+        pathmtu_begin(&p->path, now);
+        break;
+    case SENDSTREAM_ACK_OLD:
+        hear_life(ps, p, now);
+        break;
+    case SENDSTREAM_ACK_FOREIGN:
+        ps->stats.unexpected++;
+        break;
+    }
+}
+
+/* Our PROBE has arrived. */
+static void
+hear_found(struct peers *ps, struct peer *p, const struct peer_pdu *pdu, usec_t now)
+{
+    if (pdu->token != p->probe_token || pdu->size > UINT16_MAX - peers_headers(p)) {
+        ps->stats.unexpected++;
+        return;
+    }
+    pathmtu_answered(&p->path, (uint16_t) (pdu->size + peers_headers(p)), now);
+    peers_path_changed(p);
+}
+
+/* A datagram of the reliable dialect: whoever sends DATA or PROBEs may do so without having been asked,
+ * and the others are answers to what we sent. */
 static void
 hear_pdu(struct peers *ps, struct peer *p, struct slice datagram, usec_t now)
 {
@@ -323,24 +356,22 @@ hear_pdu(struct peers *ps, struct peer *p, struct slice datagram, usec_t now)
         ps->stats.malformed++;
         return;
     }
-    if (pdu.type == PEER_PDU_DATA) {
+    switch (pdu.type) {
+    case PEER_PDU_DATA:
         hear_life(ps, p, now);
         p->deaf_until = now;
         hear_data(ps, p, &pdu, now);
-        return;
-    }
-    switch (p->out ? sendstream_ack(p->out, &pdu, now) : SENDSTREAM_ACK_FOREIGN) {
-    case SENDSTREAM_ACK_NEWS:
-        p->is_stalled = false;
-        p->has_answered = true;
-        p->deaf_until = now;
-        hear_life(ps, p, now);
         break;
-    case SENDSTREAM_ACK_OLD:
-        hear_life(ps, p, now);
+    case PEER_PDU_ACK:
+        hear_ack(ps, p, &pdu, now);
         break;
-    case SENDSTREAM_ACK_FOREIGN:
-        ps->stats.unexpected++;
+    case PEER_PDU_PROBE:
+        ps->stats.probes_in++;
+        p->found_token = pdu.token;
+        p->found_size = pdu.size;
+        break;
+    case PEER_PDU_FOUND:
+        hear_found(ps, p, &pdu, now);
         break;
     }
 }

@@ -19,6 +19,12 @@ peer_pdu_parse(struct slice d, struct peer_pdu *pdu)
 
     *pdu = (struct peer_pdu) { .wants_ack = second & WANTS_ACK };
     pdu->start = reader_u16(&r);
+    if (first == FIRST && (second == PEER_PDU_PROBE || second == PEER_PDU_FOUND)) {
+        pdu->type = second;
+        pdu->token = reader_u32(&r);
+        pdu->size = second == PEER_PDU_PROBE ? d.n : reader_u32(&r);
+        return !r.failed && (second == PEER_PDU_PROBE || !reader_left(&r));
+    }
     pdu->epoch = reader_u32(&r);
     pdu->seq = reader_u32(&r);
     if (first == FIRST && (second & ~WANTS_ACK) == PEER_PDU_DATA) {
@@ -55,17 +61,32 @@ peer_pdu_set_taken(struct peer_pdu *ack, uint32_t i)
 void
 peer_pdu_write(const struct peer_pdu *pdu, uint8_t *p)
 {
-    bool is_data = pdu->type == PEER_PDU_DATA;
-    struct writer w = writer_init(p, is_data ? PEER_PDU_DATA_SIZE : PEER_PDU_ACK_SIZE);
+    static const uint8_t sizes[] = {
+        [PEER_PDU_DATA] = PEER_PDU_DATA_SIZE, [PEER_PDU_ACK] = PEER_PDU_ACK_SIZE,
+        [PEER_PDU_PROBE] = PEER_PDU_PROBE_SIZE, [PEER_PDU_FOUND] = PEER_PDU_FOUND_SIZE,
+    };
+    struct writer w = writer_init(p, sizes[pdu->type]);
 
     writer_u8(&w, FIRST);
     writer_u8(&w, (uint8_t) (pdu->type | (pdu->wants_ack ? WANTS_ACK : 0)));
     writer_u16(&w, pdu->start);
-    writer_u32(&w, pdu->epoch);
-    writer_u32(&w, pdu->seq);
-    if (is_data) {
+    switch (pdu->type) {
+    case PEER_PDU_DATA:
+        writer_u32(&w, pdu->epoch);
+        writer_u32(&w, pdu->seq);
         writer_u32(&w, pdu->base);
-    } else {
+        break;
+    case PEER_PDU_ACK:
+        writer_u32(&w, pdu->epoch);
+        writer_u32(&w, pdu->seq);
         writer_bytes(&w, pdu->taken, sizeof pdu->taken);
+        break;
+    case PEER_PDU_PROBE:
+        writer_u32(&w, pdu->token);
+        break;
+    case PEER_PDU_FOUND:
+        writer_u32(&w, pdu->token);
+        writer_u32(&w, pdu->size);
+        break;
     }
 }

@@ -42,7 +42,8 @@ struct peer_config {
     uint32_t max_filters_per_peer;    /* What a peer may want from us. */
     uint32_t max_queued_bytes;        /* Per peer, waiting to leave. */
     uint32_t max_levels;
-    uint16_t mtu;                     /* Largest IP packet on the way to a peer. */
+    uint16_t mtu;                     /* Largest IP packet on the way to every peer... */
+    uint16_t max_mtu;                 /* ...and in band, where probes find that the path carries it. */
     uint64_t seed;                    /* Of the jitter. */
     struct siphash_key key;
 };
@@ -69,6 +70,9 @@ void peer_config_default(struct peer_config *);
     X(too_big, "PUBLISHes beyond one datagram, not sent to who takes only that") \
     X(not_utf8, "PUBLISHes not sent to a strict peer: payload is not UTF-8")    \
     X(stale, "PUBLISHes dropped because a peer did not answer for long")        \
+    X(probes_out, "probes of what the path to a peer carries")                  \
+    X(probes_in, "probes from peers, answered")                                 \
+    X(black_holes, "times that a path no longer carried what it had")           \
     X(data_sent_again, "DATA datagrams sent again")                             \
     X(data_given_up, "DATA datagrams given up: no answer")                      \
     X(data_early, "DATA datagrams from peers that came out of order")           \
@@ -127,6 +131,7 @@ bool peers_next_event(struct peers *, struct peer_event *);
 
 struct peer_datagram {
     struct peer_spec to;
+    uint16_t mtu;                     /* Largest IP packet, if it is in band; beyond it in fragments. */
     struct mbuf *payload;             /* The receiver of the struct owns one reference. */
 };
 bool peers_next_datagram(struct peers *, usec_t now, struct peer_datagram *);
@@ -145,6 +150,7 @@ struct peer_info {
     uint32_t queued_bytes;
     uint64_t datagrams_in, datagrams_out, publishes_in, publishes_out, dropped;
     bool is_congested;
+    uint16_t mtu;                     /* Largest IP packet to it. */
     bool is_reliable;                 /* The dialect; then... */
     struct sendstream_info stream;    /* ...our stream to it. */
 };

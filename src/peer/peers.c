@@ -25,6 +25,7 @@ peer_config_default(struct peer_config *c)
         .max_queued_bytes = 4 << 20,
         .max_levels = 200,
         .mtu = 1500,
+        .max_mtu = 9000,
     };
 }
 
@@ -108,6 +109,8 @@ peers_add(struct peers *ps, const struct peer_spec *spec, usec_t now)
     p->spec = *spec;
     p->id = free_slot + 1;
     p->last_heard_at = -1;
+    pathmtu_init(&p->path, ps->config.mtu, spec->via == PEER_INBAND ? ps->config.max_mtu : 0);
+    p->probe_token = (uint32_t) prng_u64(&ps->prng);
     p->expire_at = now + ps->config.refresh_us;
     ps->slots[free_slot] = p;
     ps->n_peers++;
@@ -186,6 +189,11 @@ run_stream(struct peers *ps, struct peer *p, usec_t now)
     usec_t since = sendstream_silent_since(p->out);
 
     sendstream_run(p->out, now);
+    if (p->path.size > p->path.base && sendstream_n_timeouts(p->out) >= BLACK_HOLE_TIMEOUTS) {
+        ps->stats.black_holes++;
+        pathmtu_black_hole(&p->path);
+        peers_path_changed(p);
+    }
     if (since == CLOCK_NEVER || now - since < STALLED_US) {
         return;
     }
@@ -215,6 +223,9 @@ peers_run(struct peers *ps, usec_t now)
         if (now >= stream_deadline(p)) {
             run_stream(ps, p, now);
         }
+        if (now >= pathmtu_deadline(&p->path)) {
+            p->probe_size = pathmtu_next_probe(&p->path, now);
+        }
         if (p->up && now - p->last_heard_at >= ps->config.silent_us) {
             p->up = false;
             peers_put_event(ps, &(struct peer_event) { .type = PEER_EV_SILENT, .peer = p->id },
@@ -236,8 +247,9 @@ peers_deadline(const struct peers *ps)
             if (p->up) {
                 deadline = clock_min(deadline, p->last_heard_at + ps->config.silent_us);
             }
-            deadline = clock_min(deadline, peers_send_at(ps, p));
+            deadline = clock_min(deadline, peers_send_at(p));
             deadline = clock_min(deadline, stream_deadline(p));
+            deadline = clock_min(deadline, pathmtu_deadline(&p->path));
         }
     }
     return deadline;
@@ -262,6 +274,7 @@ peers_walk(const struct peers *ps, uint32_t *pos, struct peer_info *info)
                 .publishes_in = p->publishes_in,
                 .publishes_out = p->publishes_out,
                 .dropped = p->dropped,
+                .mtu = p->path.size,
                 .is_reliable = p->is_reliable,
                 .is_congested = p->is_congested,
             };

@@ -10,6 +10,7 @@
 #include "base/prng.h"
 #include "base/slab.h"
 #include "peer/codec.h"
+#include "peer/pathmtu.h"
 #include "peer/peer.h"
 #include "peer/recvstream.h"
 #include "peer/sendstream.h"
@@ -29,6 +30,9 @@
 #define DEAF_US (600 * CLOCK_SEC)
 
 #define PEERS_LIMIT 256               /* Whatever the configuration says: bitmaps, linear scans. */
+
+/* Time-outs in a row after which datagrams may have become too large for the path. */
+#define BLACK_HOLE_TIMEOUTS 2
 
 /* Standing SUBSCRIBEs are repeated in batches, not in one burst. */
 #define REFRESH_BATCH 64
@@ -83,6 +87,10 @@ struct peer {
     uint32_t head_off;                /* So much of the first of them was sent already. */
     struct sendstream *out;           /* Reliable dialect; NULL before its first use... */
     struct recvstream *in;            /* ...likewise. */
+    struct pathmtu path;
+    uint16_t probe_size;              /* IP packet with a PROBE that is to leave; 0: none. */
+    uint32_t probe_token;             /* Of our PROBEs. */
+    uint32_t found_token, found_size; /* PROBE that is to be answered; size 0: none. */
     usec_t burst_at;                  /* When the present burst of 'control' began... */
     uint32_t n_burst;                 /* ...and how many of it have left. */
     struct heard *filters;            /* That it wants; a subtrie value is a position in this. */
@@ -131,8 +139,11 @@ void peers_step_refresh(struct peers *, struct peer *, usec_t now);
 void peers_forget_queues(struct peers *, struct peer *);
 void peers_end_stream(struct peers *, struct peer *);       /* Until it says again that it can. */
 void peers_relieve(struct peers *, struct peer *);          /* It is congested no more. */
+void peers_path_changed(struct peer *);         /* 'path' was. */
+/* IP and UDP. */
+uint32_t peers_headers(const struct peer *);
 /* When its next datagram may leave. */
-usec_t peers_send_at(const struct peers *, const struct peer *);
+usec_t peers_send_at(const struct peer *);
 void peers_free_wants(struct peers *);
 
 /* hear.c */

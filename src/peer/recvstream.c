@@ -10,7 +10,7 @@
 
 /* After so many DATA an ACK leaves at the end of the turn, after fewer when this time has passed: one
  * that is alone is mostly followed by others, and nobody waits for its ACK. */
-#define ACK_EVERY 16
+#define ACK_EVERY 32
 #define ACK_DELAY_US (10 * CLOCK_MSEC)
 
 /* So long a datagram of an epoch before the present one may have been on its way; after that, one is

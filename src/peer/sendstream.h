@@ -10,8 +10,9 @@
  *    with |  STREAM_MAX_OUT      |  sent
  *
  * What is under way is measured by the memory that it takes where it queues: a switch's packet
- * socket has 212,992 bytes, of which a small datagram takes 768 and a full one 2,304, and what does
- * not fit is lost silently.  Slow start and halving, as in RFC 5681, find out what a path takes. */
+ * socket has 212,992 bytes, of which a small datagram takes 768, a full one 2,304 and one of 9,000
+ * bytes 13,120, and what does not fit is lost silently.  Slow start and halving, as in RFC 5681,
+ * find out what a path takes. */
 #ifndef MP_PEER_SENDSTREAM_H
 #define MP_PEER_SENDSTREAM_H 1
 
@@ -25,6 +26,8 @@ struct sendstream;
 struct sendstream *sendstream_create(uint32_t epoch);
 void sendstream_destroy(struct sendstream *);       /* Accepts NULL. */
 
+/* The largest body that datagrams will have from now on. */
+void sendstream_set_largest(struct sendstream *, uint32_t size);
 /* Whether a new datagram with a body of 'size' bytes may leave now. */
 bool sendstream_may_send(const struct sendstream *, uint32_t size);
 /* 'datagram' is about to leave: writes its header, for which PEER_PDU_DATA_SIZE bytes are left at its
@@ -43,6 +46,7 @@ enum sendstream_ack_verdict sendstream_ack(struct sendstream *, const struct pee
 
 void sendstream_run(struct sendstream *, usec_t now);       /* Retransmission time-out. */
 usec_t sendstream_deadline(const struct sendstream *);
+uint32_t sendstream_n_timeouts(const struct sendstream *);  /* In a row. */
 
 /* Since when the peer has taken nothing of what is under way; CLOCK_NEVER: nothing is. */
 usec_t sendstream_silent_since(const struct sendstream *);

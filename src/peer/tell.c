@@ -100,31 +100,53 @@ control_at(const struct peer *p)
     return p->n_burst < CONTROL_BURST ? p->send_at : MP_MAX(p->send_at, p->burst_at + CONTROL_STEP_US);
 }
 
-/* The body of the next DATA: no more than one IP packet holds. */
-static uint32_t
-data_size(const struct peers *ps, const struct peer *p)
+uint32_t
+peers_headers(const struct peer *p)
 {
-    uint32_t headers = addr_is_v4(&p->spec.addr) ? HEADERS_V4 : HEADERS_V6;
+    return addr_is_v4(&p->spec.addr) ? HEADERS_V4 : HEADERS_V6;
+}
 
-    return MP_MIN(ps->config.mtu - headers - PEER_PDU_DATA_SIZE, p->queued_bytes - p->head_off);
+/* The largest body of a DATA that one IP packet holds. */
+static uint32_t
+max_data_size(const struct peer *p)
+{
+    return p->path.size - peers_headers(p) - PEER_PDU_DATA_SIZE;
+}
+
+void
+peers_path_changed(struct peer *p)
+{
+    if (p->out) {
+        sendstream_set_largest(p->out, max_data_size(p));
+    }
+}
+
+/* The body of the next DATA. */
+static uint32_t
+data_size(const struct peer *p)
+{
+    return MP_MIN(max_data_size(p), p->queued_bytes - p->head_off);
 }
 
 static bool
-may_publish(const struct peers *ps, const struct peer *p)
+may_publish(const struct peer *p)
 {
     if (!p->is_reliable) {
         return p->publishes.n;
     }
     return sendstream_has_lost(p->out)
-           || (p->publishes.n && sendstream_may_send(p->out, data_size(ps, p)));
+           || (p->publishes.n && sendstream_may_send(p->out, data_size(p)));
 }
 
 usec_t
-peers_send_at(const struct peers *ps, const struct peer *p)
+peers_send_at(const struct peer *p)
 {
     usec_t at = p->control.n ? control_at(p) : CLOCK_NEVER;
 
-    if (may_publish(ps, p)) {
+    if (p->found_size || p->probe_size) {
+        return 0;
+    }
+    if (may_publish(p)) {
         at = clock_min(at, p->send_at);
     }
     return p->in ? clock_min(at, recvstream_ack_at(p->in)) : at;
@@ -244,6 +266,9 @@ peers_end_stream(struct peers *ps, struct peer *p)
     }
     peers_relieve(ps, p);
     p->is_reliable = p->is_stalled = false;
+    pathmtu_black_hole(&p->path);
+    peers_path_changed(p);
+    p->probe_size = 0;
 }
 
 static void
@@ -478,7 +503,7 @@ take_data(struct peers *ps, struct peer *p, usec_t now)
         ps->stats.data_sent_again++;
         return m;
     }
-    m = mbuf_create(PEER_PDU_DATA_SIZE + data_size(ps, p));
+    m = mbuf_create(PEER_PDU_DATA_SIZE + data_size(p));
     for (uint32_t at = PEER_PDU_DATA_SIZE; at < m->size; ) {
         const struct mbuf *head = (struct mbuf *) ring_at(&p->publishes, 0);
         uint32_t n = MP_MIN(head->size - p->head_off, m->size - at);
@@ -510,6 +535,32 @@ take_publish(struct peers *ps, struct peer *p, usec_t now)
     return publish_take(ps, p);
 }
 
+static struct mbuf *
+take_found(struct peer *p)
+{
+    struct mbuf *m = mbuf_create(PEER_PDU_FOUND_SIZE);
+    struct peer_pdu pdu = {
+        .type = PEER_PDU_FOUND, .token = p->found_token, .size = p->found_size,
+    };
+
+    peer_pdu_write(&pdu, m->data);
+    p->found_size = 0;
+    return m;
+}
+
+static struct mbuf *
+take_probe(struct peers *ps, struct peer *p)
+{
+    struct mbuf *m = mbuf_create(p->probe_size - peers_headers(p));
+    struct peer_pdu pdu = { .type = PEER_PDU_PROBE, .token = p->probe_token };
+
+    memset(m->data, 0, m->size);
+    peer_pdu_write(&pdu, m->data);
+    p->probe_size = 0;
+    ps->stats.probes_out++;
+    return m;
+}
+
 /* The next datagram to 'p', which has one.  The two queues take turns, so that neither a long list
  * of filters nor a flood of PUBLISHes starves the other towards a slow peer. */
 static struct mbuf *
@@ -520,7 +571,11 @@ take_datagram(struct peers *ps, struct peer *p, usec_t now)
 
     if (p->in && now >= recvstream_ack_at(p->in)) {
         m = recvstream_build_ack(p->in);
-    } else if (may_publish(ps, p) && (p->publish_first || !may_control)) {
+    } else if (p->found_size) {
+        m = take_found(p);
+    } else if (p->probe_size) {
+        m = take_probe(ps, p);
+    } else if (may_publish(p) && (p->publish_first || !may_control)) {
         m = take_publish(ps, p, now);
         p->publish_first = false;
     } else {
@@ -554,8 +609,9 @@ peers_next_datagram(struct peers *ps, usec_t now, struct peer_datagram *d)
         uint32_t slot = (ps->turn + i) % ps->n_slots;
         struct peer *p = ps->slots[slot];
 
-        if (p && now >= peers_send_at(ps, p)) {
+        if (p && now >= peers_send_at(p)) {
             d->to = p->spec;
+            d->mtu = MP_MAX(p->path.size, p->probe_size);
             d->payload = take_datagram(ps, p, now);
             if (p->spec.strict) {
                 p->send_at = now + ps->config.strict_gap_us;

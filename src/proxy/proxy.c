@@ -51,11 +51,13 @@ proxy_create(const struct proxy_config *config, usec_t now)
     struct proxy *p = mem_zalloc(sizeof *p);
     struct utcp_config utcp = config->utcp;
     struct peer_config peer = config->peer;
+    struct net_config net = config->net;
 
-    /* Said once, in net's configuration. */
+    /* Said once each. */
+    net.max_mtu = MP_MAX(peer.max_mtu, net.mtu);
     utcp.port = config->net.tcp_port;
     utcp.mtu = peer.mtu = config->net.mtu;
-    p->net = net_create(&config->net, now);
+    p->net = net_create(&net, now);
     p->utcp = utcp_create(&utcp, now);
     p->mqtt = mqtt_create(&config->mqtt, now);
     p->peers = peers_create(&peer, now);
@@ -65,7 +67,7 @@ proxy_create(const struct proxy_config *config, usec_t now)
     p->n_services = config->net.n_services;
     p->services = mem_dup(config->net.services, p->n_services * sizeof *p->services);
     p->peer_address = config->peer_address;
-    p->buf_size = WIRE_HEADROOM + (size_t) p->mtu;
+    p->buf_size = WIRE_HEADROOM + (size_t) net.max_mtu;
     p->buf = mem_alloc(p->buf_size);
     for (size_t i = 0; i < config->n_peers; i++) {
         peers_add(p->peers, &config->peers[i], now);

@@ -188,7 +188,7 @@ route_to_network(struct proxy *p, usec_t now)
     while (peers_next_datagram(p->peers, now, &d)) {
         struct net_dgram dgram = {
             .remote = d.to.addr, .local_port = p->udp_port, .remote_port = d.to.port,
-            .bcast = d.to.bcast,
+            .mtu = d.mtu, .bcast = d.to.bcast,
         };
 
         if (d.to.via == PEER_SOCKET) {

@@ -171,9 +171,9 @@ class TwoEdges:
     at s2 and s3; two mosquittos on h1 and h4, behind the same switches, bridged; a third on h4 that
     is not."""
 
-    def __init__(self, network, daemon_options=()):
+    def __init__(self, network, daemon_options=(), trunk_mtu=1500):
         self.lab = network
-        self.h1, self.h2, self.h3, self.h4 = network.tree()
+        self.h1, self.h2, self.h3, self.h4 = network.tree(trunk_mtu=trunk_mtu)
         self.h5 = network.host("h5", "s3", "192.168.1.105/24", "00:00:00:00:00:05")
         self.h6 = network.host("h6", "s3", "192.168.1.106/24", "00:00:00:00:00:06",
                                relay=["--delay=10"])

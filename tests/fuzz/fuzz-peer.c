@@ -56,7 +56,8 @@ drain(struct world *w)
         struct peer_pdu pdu;
 
         if (peer_is_pdu(bytes)) {
-            mp_assert(peer_pdu_parse(bytes, &pdu) && !d.to.strict && bytes.n <= 1472);
+            mp_assert(peer_pdu_parse(bytes, &pdu) && !d.to.strict && bytes.n <= 9000 - 28);
+            mp_assert(pdu.type != PEER_PDU_PROBE || bytes.n == d.mtu - 28u);
         } else {
             mp_assert(peer_packet_parse(bytes, &pkt) == PEER_OK);
             mp_assert(bytes.n - pkt.size == (pkt.type == PEER_PKT_UNSUBSCRIBE));

@@ -392,10 +392,11 @@ class Lab:
         self.ovs.add_bridge(name, dpid, **options)
         return name
 
-    def link(self, one, other):
+    def link(self, one, other, mtu=1500):
         """Joins two bridges by a veth pair, whose ends one can capture: "s1-s2" is s1's."""
         ends = ("%s-%s" % (one, other), "%s-%s" % (other, one))
-        self.ip("link", "add", "name", ends[0], "type", "veth", "peer", "name", ends[1])
+        self.ip("link", "add", "name", ends[0], "mtu", str(mtu), "type", "veth",
+                "peer", "name", ends[1], "mtu", str(mtu))
         for bridge, end in zip((one, other), ends):
             self._up(end)
             self.ovs.add_port(bridge, end)
@@ -463,13 +464,14 @@ class Lab:
                        % (trunk, vlan, host_port))
         return outer
 
-    def tree(self, fail_mode="secure", **host_options):
+    def tree(self, fail_mode="secure", trunk_mtu=1500, **host_options):
         """The prototype's network: s1 the root, s2 and s3 the leaves; h1, h2 at s2, h3, h4 at
-        s3; 192.168.1.101-104.  host_options: h3={"relay": [...]}."""
+        s3; 192.168.1.101-104.  trunk_mtu: of the links between switches; hosts' have 1500.
+        host_options: h3={"relay": [...]}."""
         for name in ("s1", "s2", "s3"):
             self.bridge(name, fail_mode=fail_mode)
-        self.link("s1", "s2")
-        self.link("s1", "s3")
+        self.link("s1", "s2", trunk_mtu)
+        self.link("s1", "s3", trunk_mtu)
         for number in (1, 2, 3, 4):
             name = "h%d" % number
             self.host(name, "s2" if number < 3 else "s3", "192.168.1.%d/24" % (100 + number),

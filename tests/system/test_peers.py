@@ -20,9 +20,9 @@ NEEDS = ("daemon", "mosquitto", "tcpdump", "os-ken")
 class Edges:
     """The network, the controller, both daemons, and a capture of peers' datagrams at s1."""
 
-    def __init__(self, lab, peer_options="", more=()):
+    def __init__(self, lab, peer_options="", more=(), trunk_mtu=1500):
         self.lab = lab
-        self.h1, self.h2, self.h3, self.h4 = lab.tree()
+        self.h1, self.h2, self.h3, self.h4 = lab.tree(trunk_mtu=trunk_mtu)
         self.controller = lab.controller("s1", "s2", "s3")
         for name, bridge, own, peer in (("mp2", "s2", H1, H4), ("mp3", "s3", H4, H1)):
             daemon = lab.daemon(name, "-t", "1883", "-u", "jorge", "-p", "passwd", "-F",
@@ -167,6 +167,35 @@ def large():
         larger = payload_bytes(300000)
         lab.publish(e.h3, H4, "big", larger, qos=1, **LOGIN)
         assert sub.wait_messages(2)[1].payload == larger, "larger than any datagram"
+
+
+@test("peers-use-what-the-trunk-carries", timeout=90, needs=NEEDS)
+def trunk():
+    with Lab() as lab:
+        e = Edges(lab, trunk_mtu=9000)
+        sub = lab.subscribe(e.h2, H1, "big", **LOGIN)
+        e.wait_datagrams(1, src=H1)
+        lab.publish(e.h3, H4, "big", "first", qos=1, **LOGIN)
+        wait_for(lambda: e.mp3.json("peer/show")[0]["dialect"] == "reliable", 15,
+                 "the other proxy's word that it speaks the reliable dialect")
+        lab.publish(e.h3, H4, "big", "second", qos=1, **LOGIN)
+        sub.wait_messages(2)
+        wait_for(lambda: e.mp3.json("peer/show")[0]["mtu"] == 9000, 5, "a probe of 9,000 bytes")
+        before = len(e.root.frames(proto=17))
+        payload = payload_bytes(60000)
+        lab.publish(e.h3, H4, "big", payload, qos=1, **LOGIN)
+        assert sub.wait_messages(3)[2].payload == payload
+        data = [f for f in e.root.frames(proto=17)[before:] if f.payload[:2] in (b"\xf1\1", b"\xf1\x81")]
+        assert 7 <= len(data) <= 10, "%d datagrams" % len(data)
+        assert max(len(f.payload) for f in data) == 9000 - 28
+        # The trunk is not what it was, and nobody says so.
+        for end in ("s1-s2", "s2-s1", "s1-s3", "s3-s1"):
+            lab.ip("link", "set", "dev", end, "mtu", "1500")
+        payload = payload_bytes(60000)[::-1]
+        lab.publish(e.h3, H4, "big", payload, qos=1, **LOGIN)
+        assert sub.wait_messages(4)[3].payload == payload
+        wait_for(lambda: e.mp3.json("peer/show")[0]["mtu"] == 1500, 5, "the base again")
+        assert e.mp3.json("stats/show")["peer"]["black_holes"] == 1
 
 
 @test("large-message-to-a-prototype-is-refused-aloud", timeout=90, needs=NEEDS)

@@ -35,7 +35,7 @@ struct world {
     struct net_service services[8];
     usec_t now;
     struct net_rx rx;
-    uint8_t out[2048];                /* The frame pulled last... */
+    uint8_t out[WIRE_HEADROOM + 9000]; /* The frame pulled last... */
     struct net_tx tx;
     struct wire_frame sent;           /* ...parsed. */
 };

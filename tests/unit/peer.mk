@@ -17,6 +17,13 @@ tests_unit_test_peer_vectors_LDADD = src/peer/libpeer.a src/topic/libtopic.a src
 
 check_PROGRAMS += tests/unit/test-peer-stream
 TESTS += tests/unit/test-peer-stream
-tests_unit_test_peer_stream_SOURCES = tests/unit/test-peer-stream.c tests/unit/tap.h
+tests_unit_test_peer_stream_SOURCES = tests/unit/test-peer-stream.c tests/unit/peer-world.h \
+	tests/unit/tap.h
 tests_unit_test_peer_stream_LDADD = src/peer/libpeer.a src/topic/libtopic.a src/wire/libwire.a \
+	src/base/libbase.a
+
+check_PROGRAMS += tests/unit/test-peer-path
+TESTS += tests/unit/test-peer-path
+tests_unit_test_peer_path_SOURCES = tests/unit/test-peer-path.c tests/unit/peer-world.h tests/unit/tap.h
+tests_unit_test_peer_path_LDADD = src/peer/libpeer.a src/topic/libtopic.a src/wire/libwire.a \
 	src/base/libbase.a

@@ -340,6 +340,47 @@ TEST(large_datagrams_leave_in_fragments)
     }
 }
 
+/* A datagram may say that its way carries more than others do. */
+TEST(datagrams_have_a_way_of_their_own)
+{
+    static const struct {
+        uint16_t mtu;
+        size_t size;
+        int n;                        /* Frames... */
+        size_t largest;               /* ...and what the largest has behind its Ethernet header. */
+    } cases[] = {
+        { 0, 1472, 1, 1500 }, { 0, 1473, 2, 1500 }, { 4000, 3972, 1, 4000 }, { 4000, 3973, 2, 3996 },
+        { 100, 1472, 1, 1500 }, { 9001, 8973, 2, 8996 }, { UINT16_MAX, 8972, 1, 9000 },
+    };
+
+    for (size_t i = 0; i < MP_ARRAY_SIZE(cases); i++) {
+        struct world w;
+        struct net_config config = world_config(&w);
+        struct wire_l3 l3 = l3_between(V4, PEER, VIRTUAL);
+        struct net_dgram d = {
+            .local = who(V4, VIRTUAL), .remote = who(V4, PEER), .local_port = 1883,
+            .remote_port = 1884, .mtu = cases[i].mtu,
+        };
+        struct mbuf *payload = mbuf_create(cases[i].size);
+        size_t largest = 0;
+        int n = 0;
+
+        config.max_mtu = 9000;
+        w.net = net_create(&config, w.now);
+        memset(payload->data, 'p', payload->size);
+        input_udp(&w, &l3, 1883, "x", 1);
+        ok(net_send_udp(w.net, &d, payload, w.now), "%u of %zu", cases[i].mtu, cases[i].size);
+        while (world_next(&w)) {
+            largest = MP_MAX(largest, w.tx.n - 14);
+            n++;
+        }
+        is_int(n, cases[i].n, "so many frames");
+        is_int(largest, cases[i].largest, "none larger than its way carries");
+        mbuf_unref(payload);
+        world_uninit(&w);
+    }
+}
+
 /* The identification of a datagram to 'remote' that leaves in fragments. */
 static uint32_t
 id_to(struct world *w, enum family family, enum who remote)
@@ -564,6 +605,7 @@ main(void)
     RUN(datagrams_teach_where_their_sender_is);
     RUN(strangers_cannot_fill_the_table);
     RUN(large_datagrams_leave_in_fragments);
+    RUN(datagrams_have_a_way_of_their_own);
     RUN(identifications_tell_nothing_of_what_others_get);
     RUN(broadcast_peers_need_no_probe);
     RUN(gateway_takes_what_no_probe_finds);
