@@ -4,7 +4,8 @@
  *
  * ACK policy: whatever arrives in a turn is answered once, when the turn's segments are drained
  * (RFC 9293 MUST-58, MUST-59), by the data of the turn if there is any.  There is no timer: a
- * delayed ACK saves little here and costs a client that uses Nagle's algorithm its time.  Only text
+ * delayed ACK saves little here and costs a client that uses Nagle's algorithm its time.  (Where many
+ * take turns, an ACK may wait for that of the window, turns.c.)  Only text
  * out of order, twice, or that fills a gap is acknowledged by itself (RFC 5681 4.2), and so is what
  * follows in that turn, by UTCP_MAX_ACKS at most: a peer without SACK counts them; one with SACK is
  * told of each duplicate, and when a link loses one of our ACKs there is another.
@@ -366,8 +367,6 @@ take_text(struct utcp *u, struct utcp_conn *c, struct utcp_text t)
     utcp_rcvwnd_arrived(u, c, t.seq, t.data.n);
     if (c->acks_owed || t.seq != c->rcv_nxt || (e && e->n_pieces)) {
         utcp_rcv_ack_each(u, c);
-    } else if (t.fin) {
-        utcp_rcv_ack_now(u, c);
     } else {
         ack_text(u, c);
     }
@@ -424,6 +423,9 @@ utcp_rcv_text(struct utcp *u, struct utcp_conn *c, struct utcp_text t)
     enum utcp_verdict verdict = take_text(u, c, t);
 
     utcp_turns_changed(u, c, counted);
+    if (c->flags & CONN_FIN_RCVD) {
+        utcp_rcv_ack_now(u, c);       /* Perhaps what filled a gap before it was text alone. */
+    }
     return verdict;
 }
 

@@ -45,7 +45,7 @@
 #define MAX_BACKOFF 10
 #define DEFAULT_MSS 536u              /* MUST-15: nobody's segments are expected to be smaller. */
 #define ROUND_SLACK_US 4000           /* Turns of both loops: not waiting for the application. */
-#define SMALL_US (30 * CLOCK_MSEC)      /* So long it keeps one segment at least; twice as long... */
+#define SMALL_MS 30u                  /* So long it keeps one segment at least; twice as long... */
 #define MAX_SMALL_TIMES 7             /* ...each time that it turns out to be small again. */
 #define TURN_SEGMENTS 4               /* Of each of many: see turns.c. */
 #define NEAR_US 2000                  /* Shorter paths are alike: what is there is a busy switch. */
@@ -140,6 +140,14 @@ utcp_rcvwnd_idle(struct utcp *u, struct utcp_conn *c)
     c->flags &= ~CONN_SMALL;
     utcp_turns_changed(u, c, counted);
     c->wnd_fill = FILL_NEUTRAL;
+    c->wnd_pieces = 0;
+    utcp_rcvwnd_not_busy(u, c);
+}
+
+/* It does not use up its window. */
+void
+utcp_rcvwnd_not_busy(struct utcp *u, struct utcp_conn *c)
+{
     if (c->flags & CONN_BUSY) {
         c->flags &= ~CONN_BUSY;
         u->n_busy--;
@@ -147,8 +155,8 @@ utcp_rcvwnd_idle(struct utcp *u, struct utcp_conn *c)
 }
 
 /* The power of two, by its exponent, of which one part arrives at once. */
-static uint8_t
-far_shift(const struct utcp_conn *c)
+uint8_t
+utcp_rcvwnd_far(const struct utcp_conn *c)
 {
     return (uint8_t) (31 - __builtin_clz(far_times(c)));
 }
@@ -163,7 +171,7 @@ fair_target(const struct utcp *u, const struct utcp_conn *c, uint32_t floor)
     uint64_t others = u->promised - utcp_rcvwnd_charge(u, c);
     uint64_t part = u->cfg.rcv_budget / (u->n_grown + !grown);
     uint64_t left = u->cfg.rcv_budget > others ? u->cfg.rcv_budget - others : 0;
-    uint64_t target = floor + (MP_MIN(part, MP_MAX(left, part / 8)) << far_shift(c));
+    uint64_t target = floor + (MP_MIN(part, MP_MAX(left, part / 8)) << utcp_rcvwnd_far(c));
     uint64_t useful = (uint64_t) NEAR_BYTES * far_times(c);
 
     return (uint32_t) MP_MIN(MP_MIN(target, useful), (uint64_t) max_window(u, c));
@@ -185,7 +193,7 @@ set_target(struct utcp *u, struct utcp_conn *c, uint32_t target)
         c->wnd_small_times = 0;
     }
     c->wnd_target = target;
-    c->wnd_far = far_shift(c);
+    c->wnd_far = utcp_rcvwnd_far(c);
     u->promised += utcp_rcvwnd_charge(u, c);
     utcp_timer_update(u, c);          /* Returns to the floor when idle. */
 }
@@ -205,7 +213,8 @@ fall(struct utcp *u, struct utcp_conn *c)
     }
     if (!(c->flags & CONN_SMALL)) {
         c->flags |= CONN_SMALL;
-        c->wnd_small_us = u->now_us;
+        c->wnd_small_ms = (uint16_t) u->now_ms;
+        c->wnd_far = utcp_rcvwnd_far(c);
         c->wnd_small_times = (uint8_t) MP_MIN(c->wnd_small_times + 1, MAX_SMALL_TIMES);
         utcp_timer_update(u, c);      /* Forgotten when idle. */
     }
@@ -234,9 +243,7 @@ end_round(struct utcp *u, struct utcp_conn *c, unsigned int n_filled)
         set_target(u, c, MP_MIN(2 * c->wnd_target, fair));
     }
     c->wnd_mark = c->rcv_adv;
-    if (!(c->flags & CONN_WAITS)) {   /* Else since when it waits. */
-        c->wnd_mark_us = u->now_us;
-    }
+    c->wnd_mark_us = u->now_us;
 }
 
 /* What the window should be at present. */
@@ -304,11 +311,12 @@ utcp_rcvwnd_arrived(struct utcp *u, struct utcp_conn *c, uint32_t seq, uint32_t 
 
     uint32_t slack = MP_MIN(utcp_rcvwnd_mss(u, c), target_now(u, c) / 2);
     unsigned int n_filled = note_fill(u, c, len);
+    uint16_t small_ms = (uint16_t) (u->now_ms - c->wnd_small_ms);
 
     if (n_filled <= FILL_FALL) {
         fall(u, c);
     } else if (c->flags & CONN_SMALL && n_filled >= FILL_RETURN && !is_crowded(u)
-               && u->now_us - c->wnd_small_us >= SMALL_US << (c->wnd_small_times - 1)) {
+               && small_ms >= SMALL_MS << (c->wnd_small_times - 1)) {
         c->flags &= ~CONN_SMALL;
         c->wnd_mark = seq + len + utcp_rcvwnd_floor(u, c);    /* Not yet offered: no growth now. */
         c->wnd_mark_us = u->now_us;

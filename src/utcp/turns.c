@@ -12,13 +12,14 @@
  *   - Where it would be more than rcv_budget if another window opened, and those on offer are many,
  *     that window stays as it is and its connection waits, behind those that wait already.
  *   - As text arrives the sum falls, and the first that waits opens, and its peer is told.
- *   - What is not used in UNUSED_US counts no more: the peer has nothing to send.  Or what it sent
- *     is lost, and it waits for its time-out: more room, when its turn comes, lets it send what
- *     shows the loss.
+ *   - What is not used in UNUSED_MS and two round trips counts no more: the peer has nothing to send.
+ *     Or what it sent is lost, and it waits for its time-out: more room, when its turn comes, lets it
+ *     send what shows the loss.  One of small messages is not busy then, and takes no turns until it
+ *     is again: those who send a little now and then would shut out those who send a lot.
  *   - Where a window is one segment, each would be answered by an ACK, and by another when its turn
- *     comes.  So the first waits for that, but for ACK_WAIT_US at most (MUST-58 allows half a second):
- *     nothing else can leave the peer, as its window is shut.  Not where it is several segments: the
- *     peer may probe for the loss of the last one after 8 ms (Linux); of a single one after 200 ms.
+ *     comes.  So the first waits for that, as long as nothing much can leave the peer, but for
+ *     ACK_WAIT_MS at most (MUST-40 allows half a second): then a common peer (Linux) that has several
+ *     segments under way may probe for the loss of the last.
  *
  * The sum is no promise: who sends little is not asked to wait, nor counted; nor is what a new
  * connection may send at first; and what no longer counts may yet be used.  Nor can a window be
@@ -31,8 +32,8 @@
 
 #include "utcp/conn.h"
 
-#define UNUSED_US (10 * CLOCK_MSEC)
-#define ACK_WAIT_US (20 * CLOCK_MSEC)
+#define UNUSED_MS 10u
+#define ACK_WAIT_MS 8u
 #define SMALL_REST 4u                 /* A few small messages more do no harm. */
 
 /* Whether the peer can use what is open: a segment of it, or if its messages are small some of those. */
@@ -51,9 +52,9 @@ static uint32_t
 charge(const struct utcp_conn *c, uint32_t wnd)
 {
     if (c->flags & CONN_SMALL) {
-        return MP_MAX(wnd, (wnd << c->wnd_pieces) / 2);
+        wnd = MP_MAX(wnd, (wnd << c->wnd_pieces) / 2);
     }
-    return c->flags & CONN_GROWN ? wnd >> c->wnd_far : wnd;
+    return c->flags & (CONN_SMALL | CONN_GROWN) ? wnd >> c->wnd_far : wnd;
 }
 
 uint32_t
@@ -75,13 +76,23 @@ utcp_turns_changed__(struct utcp *u, struct utcp_conn *c, uint32_t before)
     }
 }
 
+static uint32_t
+turn_ms(const struct utcp *u, const struct utcp_conn *c)
+{
+    return (uint16_t) (u->now_ms - c->wnd_turn_ms);
+}
+
 static void
 offer(struct utcp *u, struct utcp_conn *c)
 {
+    c->wnd_turn_ms = (uint16_t) u->now_ms;
     if (!(c->flags & CONN_OFFERED)) {
         c->flags |= CONN_OFFERED;
         u->n_offered++;
         c->wnd_mark_us = u->now_us;   /* While it waited nothing could come. */
+        if (c->flags & CONN_SMALL) {
+            c->wnd_far = utcp_rcvwnd_far(c);
+        }
         utcp_timer_update(u, c);
     }
 }
@@ -114,7 +125,7 @@ wait(struct utcp *u, struct utcp_conn *c)
 
     u->stats.turns_awaited++;
     c->flags |= CONN_WAITS;
-    c->wnd_mark_us = u->now_us;
+    c->wnd_turn_ms = (uint16_t) u->now_ms;
     e->turn_next = SLAB_NONE;
     e->turn_prev = u->turn_tail;
     if (u->turn_tail) {
@@ -165,7 +176,7 @@ utcp_turns_defer_ack(struct utcp *u, struct utcp_conn *c)
     uint32_t wnd = utcp_rcvwnd_next(u, c);
 
     if (!(c->flags & CONN_SMALL) || !wnd || !utcp_turns_must_wait(u, c, wnd) || !(c->flags & CONN_WAITS)
-        || u->now_us - c->wnd_mark_us >= ACK_WAIT_US) {       /* Since it waits. */
+        || turn_ms(u, c) >= ACK_WAIT_MS) {
         return false;
     }
     c->flags &= ~CONN_ACK_NOW;
@@ -208,33 +219,39 @@ utcp_turns_grant__(struct utcp *u)
 }
 
 static uint32_t
-unused_us(const struct utcp_conn *c)
+max_unused_ms(const struct utcp_conn *c)
 {
-    return (uint32_t) UNUSED_US + 2 * MP_MIN(c->min_rtt_us, (uint32_t) CLOCK_SEC);
+    return UNUSED_MS + 2 * MP_MIN(c->min_rtt_us / 1000, 1000u);
 }
 
 /* When its offer, which counts, is to count no more if it is not used; or an ACK waits no longer. */
 uint32_t
 utcp_turns_due_ms(const struct utcp *u, const struct utcp_conn *c)
 {
-    uint32_t age_us = u->now_us - c->wnd_mark_us;
-    uint32_t max_us = c->flags & CONN_OFFERED ? unused_us(c) : (uint32_t) ACK_WAIT_US;
+    uint32_t age_ms = turn_ms(u, c);
+    uint32_t max_ms = c->flags & CONN_OFFERED ? max_unused_ms(c) : ACK_WAIT_MS;
 
-    return u->now_ms + (age_us < max_us ? (max_us - age_us) / 1000 + 1 : 0);
+    return u->now_ms + (age_ms < max_ms ? max_ms - age_ms : 0);
 }
 
 void
 utcp_turns_expire(struct utcp *u, struct utcp_conn *c)
 {
-    if (utcp_turns_ack_is_deferred(c) && u->now_us - c->wnd_mark_us >= ACK_WAIT_US) {
+    if (utcp_turns_ack_is_deferred(c) && turn_ms(u, c) >= ACK_WAIT_MS) {
         utcp_rcv_ack_now(u, c);
     }
-    if (c->flags & CONN_OFFERED && u->now_us - c->wnd_mark_us >= unused_us(c)) {
-        u->stats.turns_unused++;
-        utcp_turns_leave(u, c);
+    if (!(c->flags & CONN_OFFERED) || turn_ms(u, c) < max_unused_ms(c)) {
+        return;
+    }
+    u->stats.turns_unused++;
+    utcp_turns_leave(u, c);
+    if (c->flags & CONN_SMALL) {
+        utcp_rcvwnd_not_busy(u, c);
         if (utcp_rcvwnd_next(u, c)) {
-            wait(u, c);
+            utcp_rcv_ack_now(u, c);
         }
+    } else if (utcp_rcvwnd_next(u, c)) {
+        wait(u, c);
     }
 }
 

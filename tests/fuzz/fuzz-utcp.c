@@ -13,7 +13,9 @@
 #include "wire/frame.h"
 
 #define N_PEERS 3
+#define CROWD 10                      /* Or so many, whose windows open by turns. */
 #define MTU 1500
+#define FIRST_PORT 3000
 #define MAX_STEPS 400
 
 struct peer {
@@ -28,7 +30,8 @@ struct peer {
 struct world {
     struct utcp *u;
     usec_t now;
-    struct peer peers[N_PEERS];
+    struct peer peers[CROWD];
+    uint16_t n_peers;
     uint8_t buf[2048];
 };
 
@@ -43,7 +46,7 @@ octet(uint32_t pos)
 static struct peer *
 peer_of(struct world *w, const struct utcp_tuple *t)
 {
-    struct peer *p = &w->peers[t->remote_port % N_PEERS];
+    struct peer *p = &w->peers[(t->remote_port - FIRST_PORT) % w->n_peers];
 
     REQUIRE(addr_equal(&p->t.remote, &t->remote) && p->t.remote_port == t->remote_port);
     return p;
@@ -57,8 +60,8 @@ start(struct world *w, struct fuzz_input *in)
 
     utcp_config_default(&cfg);
     cfg.mtu = MTU;
-    cfg.max_connections = 2 + (how & 3);
-    cfg.max_half_open = how & 4 ? 0 : 2;
+    cfg.max_connections = how & 128 ? CROWD + 2 : 2 + (how & 3);
+    cfg.max_half_open = how & 4 ? 0 : how & 128 ? CROWD : 2;
     cfg.rcv_wnd_initial = how & 8 ? 65535 : 3000;
     cfg.rcv_wnd_max = how & 16 ? 4000 : 200000;
     cfg.snd_buf_max = 5000;
@@ -68,13 +71,14 @@ start(struct world *w, struct fuzz_input *in)
     memset(w, 0, sizeof *w);
     w->now = 1000 * CLOCK_SEC;
     w->u = utcp_create(&cfg, w->now);
-    for (uint16_t i = 0; i < N_PEERS; i++) {
+    w->n_peers = how & 128 ? CROWD : N_PEERS;
+    for (uint16_t i = 0; i < w->n_peers; i++) {
         struct peer *p = &w->peers[i];
 
         addr_parse(&p->t.local, i == 2 ? "2001:db8::1" : "10.0.0.1");
         addr_parse(&p->t.remote, i == 2 ? "2001:db8::2" : "10.0.0.2");
         p->t.local_port = 1883;
-        p->t.remote_port = (uint16_t) (N_PEERS * 1000 + i);
+        p->t.remote_port = (uint16_t) (FIRST_PORT + i);
         p->isn = how & 64 ? 0xffffff00u : 5000;
     }
 }
@@ -88,7 +92,7 @@ drain_events(struct world *w)
     while (utcp_next_event(w->u, &ev)) {
         if (ev.type == UTCP_EV_OPEN) {
             REQUIRE(utcp_info(w->u, ev.conn, &info));
-            for (int i = 0; i < N_PEERS; i++) {
+            for (int i = 0; i < w->n_peers; i++) {
                 if (info.tuple.remote_port == w->peers[i].t.remote_port) {
                     utcp_set_user(w->u, ev.conn, (uint32_t) i + 1);
                     w->peers[i].is_open = true;
@@ -176,7 +180,7 @@ static void
 input_segment(struct world *w, struct fuzz_input *in)
 {
     static uint8_t data[2048];
-    struct peer *p = &w->peers[fuzz_take_u8(in) % N_PEERS];
+    struct peer *p = &w->peers[fuzz_take_u8(in) % w->n_peers];
     const struct utcp_conn *c = utcp_conn_get(w->u, p->id);
     uint8_t opts = fuzz_take_u8(in);
     uint16_t len = fuzz_take_u16(in);
@@ -219,11 +223,47 @@ input_segment(struct world *w, struct fuzz_input *in)
     drain_events(w);
 }
 
+/* All are connected, and each has sent some small segments, more than its window at first: whatever
+ * the input does then, it does to a crowd that takes turns. */
+static void
+gather_crowd(struct world *w)
+{
+    static const struct utcp_path path = { .opaque = { 1 } };
+    static uint8_t data[85];
+
+    for (int step = 0; step < 80; step++) {
+        for (uint16_t i = 0; i < w->n_peers; i++) {
+            struct peer *p = &w->peers[i];
+            struct wire_tcp t = {
+                .src_port = p->t.remote_port, .dst_port = p->t.local_port, .wnd = 60000,
+                .flags = step ? TCP_ACK : TCP_SYN, .seq = p->isn + (step > 0), .ack = p->iss + 1,
+                .opts = { .has_ts = true, .ts_val = 1, .ts_ecr = p->last_ts, .has_mss = !step,
+                          .mss = 1460 },
+            };
+            const struct utcp_conn *c = utcp_conn_get(w->u, p->id);
+
+            if (step > 1 && c) {
+                t.seq = c->rcv_nxt;
+                t.payload = (struct slice) { data, MP_MIN(sizeof data, c->rcv_adv - c->rcv_nxt) };
+                for (uint32_t j = 0; j < t.payload.n; j++) {
+                    data[j] = octet(p->delivered + j);
+                }
+            }
+            utcp_input(w->u, &p->t, &t, &path, w->now);
+            drain_events(w);
+            utcp_credit(w->u, p->id, t.payload.n);
+        }
+        w->now += 100;
+        utcp_run(w->u, w->now);
+        drain_segments(w);
+    }
+}
+
 static void
 call_user(struct world *w, struct fuzz_input *in)
 {
     static uint8_t data[4096];
-    struct peer *p = &w->peers[fuzz_take_u8(in) % N_PEERS];
+    struct peer *p = &w->peers[fuzz_take_u8(in) % w->n_peers];
     uint8_t what = fuzz_take_u8(in);
     uint16_t n = fuzz_take_u16(in) % sizeof data;
 
@@ -267,7 +307,7 @@ static void
 step(struct world *w, struct fuzz_input *in)
 {
     uint8_t what = fuzz_take_u8(in);
-    struct peer *p = &w->peers[what % N_PEERS];
+    struct peer *p = &w->peers[what % w->n_peers];
 
     switch (what >> 5) {
     case 0:
@@ -302,6 +342,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct world *w = &world;
 
     start(w, &in);
+    if (w->n_peers == CROWD) {
+        gather_crowd(w);
+    }
     for (int i = 0; i < MAX_STEPS && in.size; i++) {
         step(w, &in);
         REQUIRE(!utcp_broken_invariant(w->u));
@@ -309,7 +352,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     drain_segments(w);
     REQUIRE(!utcp_broken_invariant(w->u));
     /* Whatever is left comes to an end by itself, when nobody answers. */
-    for (int i = 0; i < N_PEERS; i++) {
+    for (int i = 0; i < w->n_peers; i++) {
         utcp_close(w->u, w->peers[i].id);
     }
     drain_events(w);
