@@ -7,6 +7,7 @@
 
 #define IP4_HLEN 20
 #define IP6_HLEN 40
+#define UDP_HLEN 8
 #define IP6_FRAG_HLEN 8
 
 void
@@ -166,6 +167,8 @@ net_outq_next(struct net_outq *q, struct net_stats *stats, uint8_t *buf, size_t 
     case NET_OUT_UDP: {
         struct wire_l3 l3 = addressing(out);
 
+        /* More than any way carries was found out for this one, and is not to be cut on it. */
+        l3.df = n + UDP_HLEN + (addr_is_v4(&out->local) ? IP4_HLEN : IP6_HLEN) > q->mtu;
         mp_assert(n <= q->max_mtu);
         memcpy(payload, out->data->data, n);
         tx->data = wire_build_udp(&l3, out->local_port, out->remote_port, payload, n);

@@ -322,6 +322,7 @@ hear_ack(struct peers *ps, struct peer *p, const struct peer_pdu *pdu, usec_t no
         p->has_answered = true;
         p->deaf_until = now;
         hear_life(ps, p, now);
+        peers_check_path(ps, p);
         pathmtu_begin(&p->path, now);
         break;
     case SENDSTREAM_ACK_OLD:

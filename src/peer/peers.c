@@ -189,11 +189,7 @@ run_stream(struct peers *ps, struct peer *p, usec_t now)
     usec_t since = sendstream_silent_since(p->out);
 
     sendstream_run(p->out, now);
-    if (p->path.size > p->path.base && sendstream_n_timeouts(p->out) >= BLACK_HOLE_TIMEOUTS) {
-        ps->stats.black_holes++;
-        pathmtu_black_hole(&p->path);
-        peers_path_changed(p);
-    }
+    peers_check_path(ps, p);
     if (since == CLOCK_NEVER || now - since < STALLED_US) {
         return;
     }

@@ -31,9 +31,6 @@
 
 #define PEERS_LIMIT 256               /* Whatever the configuration says: bitmaps, linear scans. */
 
-/* Time-outs in a row after which datagrams may have become too large for the path. */
-#define BLACK_HOLE_TIMEOUTS 2
-
 /* Standing SUBSCRIBEs are repeated in batches, not in one burst. */
 #define REFRESH_BATCH 64
 #define REFRESH_STEP_US (10 * CLOCK_MSEC)
@@ -140,6 +137,7 @@ void peers_forget_queues(struct peers *, struct peer *);
 void peers_end_stream(struct peers *, struct peer *);       /* Until it says again that it can. */
 void peers_relieve(struct peers *, struct peer *);          /* It is congested no more. */
 void peers_path_changed(struct peer *);         /* 'path' was. */
+void peers_check_path(struct peers *, struct peer *);       /* After losses. */
 /* IP and UDP. */
 uint32_t peers_headers(const struct peer *);
 /* When its next datagram may leave. */

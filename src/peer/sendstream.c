@@ -26,6 +26,7 @@
 #define RTO_INITIAL_US (250 * CLOCK_MSEC)
 #define RTO_MAX_US (2 * CLOCK_SEC)
 #define MAX_BACKOFF 6
+#define STUCK_TIMEOUTS 2
 
 struct sent {
     struct mbuf *datagram;
@@ -181,10 +182,22 @@ sendstream_send(struct sendstream *s, struct mbuf *datagram, const struct peer_p
     write_header(s, datagram, seq, wants_ack, pdu->start);
 }
 
+/* There is one. */
+static uint32_t
+first_lost(const struct sendstream *s)
+{
+    uint32_t seq = s->una;
+
+    while (!s->sent[seq % STREAM_MAX_OUT].lost) {
+        seq++;
+    }
+    return seq;
+}
+
 bool
 sendstream_has_lost(const struct sendstream *s)
 {
-    return s->n_lost && has_room(s, cost_of(s->largest));
+    return s->n_lost && has_room(s, s->sent[first_lost(s) % STREAM_MAX_OUT].cost);
 }
 
 struct mbuf *
@@ -194,12 +207,7 @@ sendstream_send_again(struct sendstream *s, usec_t now)
         return NULL;
     }
 
-    uint32_t seq = s->una;
-
-    while (!sent_at(s, seq)->lost) {
-        seq++;
-    }
-
+    uint32_t seq = first_lost(s);
     struct sent *e = sent_at(s, seq);
     /* What is out there may still be read: the header changes in a copy. */
     struct mbuf *copy = mbuf_copy(e->datagram->data, e->datagram->size);
@@ -208,7 +216,7 @@ sendstream_send_again(struct sendstream *s, usec_t now)
     s->n_lost--;
     s->n_sent_again++;
     mark_sent(s, e, now);
-    write_header(s, copy, seq, !s->n_lost, e->start);
+    write_header(s, copy, seq, !sendstream_has_lost(s), e->start);
     return copy;
 }
 
@@ -383,10 +391,13 @@ sendstream_run(struct sendstream *s, usec_t now)
     s->rto_at = now + rto(s);
 }
 
-uint32_t
-sendstream_n_timeouts(const struct sendstream *s)
+bool
+sendstream_is_stuck(const struct sendstream *s, uint32_t size)
 {
-    return s->backoff;
+    const struct sent *e = &s->sent[s->una % STREAM_MAX_OUT];
+
+    return s->backoff >= STUCK_TIMEOUTS
+           || (s->una != s->nxt && e->lost && e->n_tx >= 2 && e->datagram->size > size);
 }
 
 usec_t

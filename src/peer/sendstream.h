@@ -46,7 +46,9 @@ enum sendstream_ack_verdict sendstream_ack(struct sendstream *, const struct pee
 
 void sendstream_run(struct sendstream *, usec_t now);       /* Retransmission time-out. */
 usec_t sendstream_deadline(const struct sendstream *);
-uint32_t sendstream_n_timeouts(const struct sendstream *);  /* In a row. */
+/* Whether it seems that datagrams of more than 'size' bytes do not arrive: nothing does any more, or
+ * the one that the peer waits for, and that was lost twice, is one. */
+bool sendstream_is_stuck(const struct sendstream *, uint32_t size);
 
 /* Since when the peer has taken nothing of what is under way; CLOCK_NEVER: nothing is. */
 usec_t sendstream_silent_since(const struct sendstream *);

@@ -121,6 +121,18 @@ peers_path_changed(struct peer *p)
     }
 }
 
+/* The path may carry less than it did. */
+void
+peers_check_path(struct peers *ps, struct peer *p)
+{
+    if (p->path.size > p->path.base
+        && sendstream_is_stuck(p->out, p->path.base - peers_headers(p))) {
+        ps->stats.black_holes++;
+        pathmtu_black_hole(&p->path);
+        peers_path_changed(p);
+    }
+}
+
 /* The body of the next DATA. */
 static uint32_t
 data_size(const struct peer *p)
@@ -564,18 +576,21 @@ take_probe(struct peers *ps, struct peer *p)
 /* The next datagram to 'p', which has one.  The two queues take turns, so that neither a long list
  * of filters nor a flood of PUBLISHes starves the other towards a slow peer. */
 static struct mbuf *
-take_datagram(struct peers *ps, struct peer *p, usec_t now)
+take_datagram(struct peers *ps, struct peer *p, usec_t now, uint16_t *mtu)
 {
     bool may_control = p->control.n && now >= control_at(p);
     struct mbuf *m;
 
+    *mtu = p->path.base;              /* Nobody would know that more did not arrive... */
     if (p->in && now >= recvstream_ack_at(p->in)) {
         m = recvstream_build_ack(p->in);
     } else if (p->found_size) {
         m = take_found(p);
     } else if (p->probe_size) {
+        *mtu = p->probe_size;
         m = take_probe(ps, p);
     } else if (may_publish(p) && (p->publish_first || !may_control)) {
+        *mtu = p->is_reliable ? p->path.size : p->path.base;      /* ...but of DATA. */
         m = take_publish(ps, p, now);
         p->publish_first = false;
     } else {
@@ -611,8 +626,7 @@ peers_next_datagram(struct peers *ps, usec_t now, struct peer_datagram *d)
 
         if (p && now >= peers_send_at(p)) {
             d->to = p->spec;
-            d->mtu = MP_MAX(p->path.size, p->probe_size);
-            d->payload = take_datagram(ps, p, now);
+            d->payload = take_datagram(ps, p, now, &d->mtu);
             if (p->spec.strict) {
                 p->send_at = now + ps->config.strict_gap_us;
             }

@@ -124,7 +124,7 @@ struct utcp_conn {
     uint32_t wnd_mark_us;             /* ...which began then. */
     uint32_t wnd_hold_ms;             /* No growth before. */
     uint16_t wnd_small_ms;            /* CONN_SMALL since. */
-    uint16_t wnd_turn_ms;             /* CONN_OFFERED: opened last; CONN_WAITS: since then. */
+    uint16_t wnd_turn_ms;             /* CONN_OFFERED: last used; CONN_WAITS: since then. */
     uint8_t wnd_fill;                 /* One bit per recent segment: 1 when well filled. */
     uint8_t wnd_backoff : 4;          /* Falls to the floor: doubles the time to the next growth. */
     uint8_t wnd_far : 3;              /* Exponent of the part of the window that is charged. */
@@ -349,7 +349,7 @@ void utcp_rcv_fill_sack(const struct utcp *, const struct utcp_conn *, struct wi
 #define UTCP_CROWD 6                  /* Busy peers that are many. */
 uint32_t utcp_rcvwnd_mss(const struct utcp *, const struct utcp_conn *);
 uint32_t utcp_rcvwnd_floor(const struct utcp *, const struct utcp_conn *);
-uint8_t utcp_rcvwnd_far(const struct utcp_conn *);
+uint8_t utcp_rcvwnd_small_far(const struct utcp_conn *);
 void utcp_rcvwnd_not_busy(struct utcp *, struct utcp_conn *);
 void utcp_rcvwnd_init(struct utcp *, struct utcp_conn *);
 void utcp_rcvwnd_echo(const struct utcp *, struct utcp_conn *, uint32_t ts_ecr);

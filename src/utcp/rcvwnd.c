@@ -138,10 +138,10 @@ utcp_rcvwnd_idle(struct utcp *u, struct utcp_conn *c)
 
     reset(u, c);
     c->flags &= ~CONN_SMALL;
+    utcp_rcvwnd_not_busy(u, c);
     utcp_turns_changed(u, c, counted);
     c->wnd_fill = FILL_NEUTRAL;
     c->wnd_pieces = 0;
-    utcp_rcvwnd_not_busy(u, c);
 }
 
 /* It does not use up its window. */
@@ -155,10 +155,18 @@ utcp_rcvwnd_not_busy(struct utcp *u, struct utcp_conn *c)
 }
 
 /* The power of two, by its exponent, of which one part arrives at once. */
-uint8_t
-utcp_rcvwnd_far(const struct utcp_conn *c)
+static uint8_t
+far_shift(const struct utcp_conn *c)
 {
     return (uint8_t) (31 - __builtin_clz(far_times(c)));
+}
+
+/* The same for one of small messages.  Without timestamps the time that the peer delays its ACKs by
+ * makes its path look long, and it would count too little. */
+uint8_t
+utcp_rcvwnd_small_far(const struct utcp_conn *c)
+{
+    return c->flags & CONN_TS ? far_shift(c) : 0;
 }
 
 /* The largest target there may be: what the path can use, and what the budget leaves, which is an
@@ -171,7 +179,7 @@ fair_target(const struct utcp *u, const struct utcp_conn *c, uint32_t floor)
     uint64_t others = u->promised - utcp_rcvwnd_charge(u, c);
     uint64_t part = u->cfg.rcv_budget / (u->n_grown + !grown);
     uint64_t left = u->cfg.rcv_budget > others ? u->cfg.rcv_budget - others : 0;
-    uint64_t target = floor + (MP_MIN(part, MP_MAX(left, part / 8)) << utcp_rcvwnd_far(c));
+    uint64_t target = floor + (MP_MIN(part, MP_MAX(left, part / 8)) << far_shift(c));
     uint64_t useful = (uint64_t) NEAR_BYTES * far_times(c);
 
     return (uint32_t) MP_MIN(MP_MIN(target, useful), (uint64_t) max_window(u, c));
@@ -193,7 +201,7 @@ set_target(struct utcp *u, struct utcp_conn *c, uint32_t target)
         c->wnd_small_times = 0;
     }
     c->wnd_target = target;
-    c->wnd_far = utcp_rcvwnd_far(c);
+    c->wnd_far = far_shift(c);
     u->promised += utcp_rcvwnd_charge(u, c);
     utcp_timer_update(u, c);          /* Returns to the floor when idle. */
 }
@@ -214,7 +222,8 @@ fall(struct utcp *u, struct utcp_conn *c)
     if (!(c->flags & CONN_SMALL)) {
         c->flags |= CONN_SMALL;
         c->wnd_small_ms = (uint16_t) u->now_ms;
-        c->wnd_far = utcp_rcvwnd_far(c);
+        c->wnd_far = utcp_rcvwnd_small_far(c);
+        utcp_rcvwnd_not_busy(u, c);   /* That is another thing for small ones: see end_round(). */
         c->wnd_small_times = (uint8_t) MP_MIN(c->wnd_small_times + 1, MAX_SMALL_TIMES);
         utcp_timer_update(u, c);      /* Forgotten when idle. */
     }
@@ -230,8 +239,15 @@ end_round(struct utcp *u, struct utcp_conn *c, unsigned int n_filled)
     uint32_t fair = fair_target(u, c, floor);
 
     bool is_limited = took_us <= 2 * rtt_us + ROUND_SLACK_US;
+    /* SRTT has the time in it by which the peer delays its ACKs.  For one of small messages that is
+     * long enough to use up its window at leisure. */
+    bool is_busy = is_limited && (!(c->flags & CONN_SMALL)
+                                  || took_us <= 2 * (uint64_t) c->min_rtt_us + ROUND_SLACK_US);
 
-    if (is_limited && !(c->flags & CONN_BUSY)) {
+    if (is_busy && c->flags & CONN_OFFERED) {
+        c->wnd_turn_ms = (uint16_t) u->now_ms;        /* It uses what it is offered. */
+    }
+    if (is_busy && !(c->flags & CONN_BUSY)) {
         c->flags |= CONN_BUSY;
         u->n_busy++;
         utcp_timer_update(u, c);

@@ -14,8 +14,8 @@
  *   - As text arrives the sum falls, and the first that waits opens, and its peer is told.
  *   - What is not used in UNUSED_MS and two round trips counts no more: the peer has nothing to send.
  *     Or what it sent is lost, and it waits for its time-out: more room, when its turn comes, lets it
- *     send what shows the loss.  One of small messages is not busy then, and takes no turns until it
- *     is again: those who send a little now and then would shut out those who send a lot.
+ *     send what shows the loss.  It is not busy then, until it is again: those who send a little now
+ *     and then would shut out those who send a lot.  One of small messages takes no turns meanwhile.
  *   - Where a window is one segment, each would be answered by an ACK, and by another when its turn
  *     comes.  So the first waits for that, as long as nothing much can leave the peer, but for
  *     ACK_WAIT_MS at most (MUST-40 allows half a second): then a common peer (Linux) that has several
@@ -47,10 +47,13 @@ is_usable(const struct utcp *u, const struct utcp_conn *c)
 
 /* What the sum is charged: of a window on a long path a part, as rcv_budget is; for small messages,
  * of which 2^wnd_pieces or so fill a segment, a third of a full segment each, and half as much
- * again for the "or so". */
+ * again for the "or so"; for one that is not busy, what it may send once more. */
 static uint32_t
-charge(const struct utcp_conn *c, uint32_t wnd)
+charge(const struct utcp *u, const struct utcp_conn *c, uint32_t wnd)
 {
+    if (!(c->flags & CONN_BUSY)) {
+        wnd = MP_MIN(wnd, utcp_rcvwnd_mss(u, c));
+    }
     if (c->flags & CONN_SMALL) {
         wnd = MP_MAX(wnd, (wnd << c->wnd_pieces) / 2);
     }
@@ -61,7 +64,7 @@ uint32_t
 utcp_turns_counted__(const struct utcp *u, const struct utcp_conn *c)
 {
     return !(c->flags & CONN_FIN_RCVD) && is_usable(u, c)
-           ? charge(c, c->rcv_adv - c->rcv_nxt) : 0;
+           ? charge(u, c, c->rcv_adv - c->rcv_nxt) : 0;
 }
 
 void
@@ -85,13 +88,13 @@ turn_ms(const struct utcp *u, const struct utcp_conn *c)
 static void
 offer(struct utcp *u, struct utcp_conn *c)
 {
-    c->wnd_turn_ms = (uint16_t) u->now_ms;
     if (!(c->flags & CONN_OFFERED)) {
         c->flags |= CONN_OFFERED;
+        c->wnd_turn_ms = (uint16_t) u->now_ms;
         u->n_offered++;
         c->wnd_mark_us = u->now_us;   /* While it waited nothing could come. */
         if (c->flags & CONN_SMALL) {
-            c->wnd_far = utcp_rcvwnd_far(c);
+            c->wnd_far = utcp_rcvwnd_small_far(c);
         }
         utcp_timer_update(u, c);
     }
@@ -115,7 +118,7 @@ has_room(const struct utcp *u, const struct utcp_conn *c, uint32_t wnd)
     uint64_t others = u->offered - utcp_turns_counted(u, c);
 
     return MP_MAX(u->n_busy, u->n_offered) < UTCP_CROWD || !others
-           || others + charge(c, wnd) <= u->cfg.rcv_budget;
+           || others + charge(u, c, wnd) <= u->cfg.rcv_budget;
 }
 
 static void
@@ -245,12 +248,12 @@ utcp_turns_expire(struct utcp *u, struct utcp_conn *c)
     }
     u->stats.turns_unused++;
     utcp_turns_leave(u, c);
-    if (c->flags & CONN_SMALL) {
-        utcp_rcvwnd_not_busy(u, c);
-        if (utcp_rcvwnd_next(u, c)) {
-            utcp_rcv_ack_now(u, c);
-        }
-    } else if (utcp_rcvwnd_next(u, c)) {
+    utcp_rcvwnd_not_busy(u, c);
+    if (!utcp_rcvwnd_next(u, c)) {
+        return;
+    } else if (c->flags & CONN_SMALL) {
+        utcp_rcv_ack_now(u, c);
+    } else {
         wait(u, c);
     }
 }

@@ -1,8 +1,8 @@
 # Copyright 2026 The ovs-mqtt-proxy authors.
 # SPDX-License-Identifier: Apache-2.0
 #
-# Benches: they print figures and judge none.  'make bench' runs them all.  But check-instructions is
-# a test: instructions are the same on every run.
+# Benches: they print figures and judge none.  'make bench' runs them all.  But check-instructions
+# and check-memory are tests: instructions and bytes are the same on every run.
 
 check_PROGRAMS += \
 	tests/bench/mqtt-load \
@@ -45,8 +45,8 @@ tests_bench_bench_subscriptions_LDADD = \
 	src/wire/libwire.a \
 	src/base/libbase.a
 
-dist_check_SCRIPTS += tests/bench/check-instructions
-TESTS += tests/bench/check-instructions
+dist_check_SCRIPTS += tests/bench/check-instructions tests/bench/check-memory
+TESTS += tests/bench/check-instructions tests/bench/check-memory
 
 if BUILD_DAEMON
 check_PROGRAMS += tests/bench/reflector

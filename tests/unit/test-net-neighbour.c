@@ -363,7 +363,7 @@ TEST(datagrams_have_a_way_of_their_own)
         };
         struct mbuf *payload = mbuf_create(cases[i].size);
         size_t largest = 0;
-        int n = 0;
+        int n = 0, n_uncut = 0;
 
         config.max_mtu = 9000;
         w.net = net_create(&config, w.now);
@@ -372,9 +372,11 @@ TEST(datagrams_have_a_way_of_their_own)
         ok(net_send_udp(w.net, &d, payload, w.now), "%u of %zu", cases[i].mtu, cases[i].size);
         while (world_next(&w)) {
             largest = MP_MAX(largest, w.tx.n - 14);
+            n_uncut += w.sent.ip.df;
             n++;
         }
         is_int(n, cases[i].n, "so many frames");
+        is_int(n_uncut, largest > 1500 && n == 1, "what its way alone carries is not to be cut there");
         is_int(largest, cases[i].largest, "none larger than its way carries");
         mbuf_unref(payload);
         world_uninit(&w);

@@ -143,6 +143,95 @@ TEST(black_hole)
     finish(&w);
 }
 
+/* The same while small messages go on arriving, and being acknowledged, behind the large one. */
+TEST(black_hole_behind_which_all_is_well)
+{
+    static const struct {
+        uint16_t mtu;
+        usec_t path_us, every;
+    } cases[] = {
+        { 9000, 500, 28 * MSEC }, { 3000, 500, 80 * MSEC }, { 3000, 25 * MSEC, 150 * MSEC },
+    };
+
+    for (size_t i = 0; i < MP_ARRAY_SIZE(cases); i++) {
+        uint32_t n = 1;
+        usec_t began;
+        struct world w;
+
+        start(&w);
+        w.path_mtu = cases[i].mtu;
+        publish(&w, 0, 1000);
+        elapse(&w, 30 * SEC);
+        is_int(info_of(w.a).mtu, cases[i].mtu, "a path of %u", cases[i].mtu);
+        w.path_us = cases[i].path_us;
+        w.path_mtu = 1500;
+        began = w.now;
+        publish(&w, n++, 2500);
+        while (w.n_got < 2 && w.now < began + 30 * SEC) {
+            publish(&w, n++, 50);
+            elapse(&w, cases[i].every);
+        }
+        ok(w.now - began < 1500 * MSEC, "becomes one of 1500, and the large message comes in %u ms",
+           (unsigned int) ((w.now - began) / MSEC));
+        elapse(&w, 5 * SEC);
+        is_int(w.n_got, n, "all do");
+        finish(&w);
+    }
+}
+
+static usec_t silent_until;
+
+static bool
+loses_until(const struct world *w, const struct peer_pdu *pdu)
+{
+    (void) pdu;
+    return w->now < silent_until;
+}
+
+/* However large datagrams may be, many small ones that were lost come again at once. */
+TEST(recovery_does_not_wait_for_what_is_large)
+{
+    struct world w;
+    usec_t began;
+
+    start(&w);
+    w.path_mtu = 9000;
+    w.loses = loses_until;
+    publish(&w, 0, 1000);
+    elapse(&w, 30 * SEC);
+    silent_until = w.now + 25 * MSEC;
+    for (uint32_t i = 0; i < 100; i++) {
+        publish(&w, 1 + i, 200);
+        elapse(&w, 200);
+    }
+    began = w.now;
+    while (w.n_got < 101 && w.now < began + 10 * SEC) {
+        elapse(&w, MSEC);
+    }
+    ok(w.now - began < 200 * MSEC, "a hundred of them in %u ms",
+       (unsigned int) ((w.now - began) / MSEC));
+    finish(&w);
+}
+
+/* SUBSCRIBEs are not acknowledged: nobody would learn that a large one does not arrive. */
+TEST(only_data_is_large)
+{
+    uint8_t filter[3000];
+    struct world w;
+
+    start(&w);
+    w.path_mtu = 9000;
+    publish(&w, 0, 1000);
+    elapse(&w, 30 * SEC);
+    is_int(info_of(w.a).mtu, 9000, "a path of 9000");
+    w.path_mtu = 1500;
+    memset(filter, 'f', sizeof filter);
+    peers_subscribe(w.a, (struct slice) { filter, sizeof filter }, w.now);
+    elapse(&w, SEC);
+    is_int(info_of(w.b).n_filters, 1, "becomes one of 1500, which a SUBSCRIBE of 3000 passes");
+    finish(&w);
+}
+
 static bool is_silent;
 
 static bool
@@ -293,6 +382,9 @@ main(void)
     RUN(answers);
     RUN(datagrams_grow_with_the_path);
     RUN(black_hole);
+    RUN(black_hole_behind_which_all_is_well);
+    RUN(recovery_does_not_wait_for_what_is_large);
+    RUN(only_data_is_large);
     RUN(a_peer_that_comes_back);
     RUN(who_does_not_know_probes);
     RUN(answers_that_nobody_asked_for);

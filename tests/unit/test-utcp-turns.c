@@ -291,6 +291,7 @@ TEST(a_crowd_takes_turns)
 
     crowd_start(&c, 200, SEGMENT);
     turn_on(&c);
+    spend(&c, 50 * CLOCK_MSEC);
     forget(&c);
     spend(&c, CLOCK_SEC);
     for (uint32_t i = 0; i < c.n; i++) {
@@ -319,6 +320,7 @@ TEST(a_large_crowd_takes_turns)
 
     crowd_start(&c, 2000, SEGMENT);
     turn_on(&c);
+    spend(&c, 300 * CLOCK_MSEC);
     forget(&c);
     spend(&c, 500 * CLOCK_MSEC);
     for (uint32_t i = 0; i < c.n; i++) {
@@ -548,6 +550,8 @@ TEST(a_trickle_holds_nobody_back)
     } cases[] = {
         { 1, SEGMENT, 8, 30, 9 * CLOCK_MSEC }, { 4, SEGMENT, 60, 85, 100 * CLOCK_MSEC },
         { 4, 85, 10, 30, 9 * CLOCK_MSEC }, { 10, 85, 20, 85, 30 * CLOCK_MSEC },
+        { 1, SEGMENT, 8, SEGMENT, 9 * CLOCK_MSEC }, { 4, SEGMENT, 30, 1100, 9 * CLOCK_MSEC },
+        { 10, SEGMENT, 80, 1100, 30 * CLOCK_MSEC }, { 10, 85, 80, SEGMENT, 30 * CLOCK_MSEC },
     };
 
     for (size_t i = 0; i < MP_ARRAY_SIZE(cases); i++) {
@@ -570,12 +574,29 @@ TEST(a_trickle_holds_nobody_back)
             c.s[j].every = cases[i].every;
             c.s[j].next_at = c.now + j * 700;
         }
-        spend(&c, CLOCK_SEC);
+        spend(&c, 2 * CLOCK_SEC);
         beside = kb_per_second(&c, cases[i].n_fast);
         ok(beside >= alone - alone / 10, "%u of %u octets beside %u of %u: %u kB/s, alone %u",
            cases[i].n_fast, cases[i].fast, cases[i].n_slow, cases[i].slow, beside, alone);
         crowd_end(&c);
     }
+}
+
+/* Whose ACKs of what we send come late seems to be far away by SRTT, but is not. */
+TEST(who_delays_its_acks_is_not_busy)
+{
+    struct crowd c;
+
+    crowd_start(&c, 20, 85);
+    for (uint32_t i = 0; i < c.n; i++) {
+        utcp_conn_get(c.u, c.s[i].conn)->srtt_us = 200000;
+        c.s[i].every = CLOCK_MSEC;    /* A window in 17 ms. */
+    }
+    turn_on(&c);
+    spend(&c, CLOCK_SEC);
+    is_int(c.u->n_busy, 0, "a window of small messages in much more than its path takes fills none");
+    is_int(utcp_stats(c.u)->turns_awaited, 0, "so there is no crowd");
+    crowd_end(&c);
 }
 
 /* A window on a long way, or on one that is said to be long, is open for long, but what it lets come
@@ -709,6 +730,7 @@ main(void)
     RUN(a_lost_last_segment_is_followed);
     RUN(small_senders_take_turns);
     RUN(a_trickle_holds_nobody_back);
+    RUN(who_delays_its_acks_is_not_busy);
     RUN(far_small_senders);
     RUN(the_ack_of_a_fin_waits_for_nothing);
     RUN(an_ack_waits_no_longer_than_8_ms);
