@@ -239,12 +239,12 @@ end_round(struct utcp *u, struct utcp_conn *c, unsigned int n_filled)
     uint32_t fair = fair_target(u, c, floor);
 
     bool is_limited = took_us <= 2 * rtt_us + ROUND_SLACK_US;
-    /* SRTT has the time in it by which the peer delays its ACKs.  For one of small messages that is
-     * long enough to use up its window at leisure. */
-    bool is_busy = is_limited && (!(c->flags & CONN_SMALL)
-                                  || took_us <= 2 * (uint64_t) c->min_rtt_us + ROUND_SLACK_US);
+    /* SRTT has the time in it by which the peer delays its ACKs, long enough to use up a window of
+     * small messages at leisure. */
+    bool is_fast = took_us <= 2 * (uint64_t) c->min_rtt_us + ROUND_SLACK_US;
+    bool is_busy = is_limited && (is_fast || !(c->flags & CONN_SMALL));
 
-    if (is_busy && c->flags & CONN_OFFERED) {
+    if (is_fast && c->flags & CONN_OFFERED) {
         c->wnd_turn_ms = (uint16_t) u->now_ms;        /* It uses what it is offered. */
     }
     if (is_busy && !(c->flags & CONN_BUSY)) {

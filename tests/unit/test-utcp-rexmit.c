@@ -342,6 +342,17 @@ TEST(tail_probe)
            "stat timeouts 0\n"
            "< A 1 ack 3011 ts 1500\n"
            ">.\n");
+    script("a probe is new data where there is some, beyond cwnd (RFC 8985 7.3)",
+           OPEN_TS
+           "send 20000\n"
+           "> A 1:1000\n> A 1001:1000\n> A 2001:1000\n> A 3001:1000\n> A 4001:1000\n"
+           "> A 5001:1000\n> A 6001:1000\n> A 7001:1000\n> A 8001:1000\n> A 9001:1000\n"
+           ">.\n"
+           "+203\n"
+           "> A 10001:1000\n"
+           ">.\n"
+           "stat tail_probes 1\n"
+           "stat retransmitted 0\n");
     script("a probe that repaired the only loss costs the window its half",
            OPEN_TS
            "send 2000\n"
