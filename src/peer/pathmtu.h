@@ -31,8 +31,8 @@ usec_t pathmtu_deadline(const struct pathmtu *);
 uint16_t pathmtu_next_probe(struct pathmtu *, usec_t now);
 /* A probe of 'size' was answered. */
 void pathmtu_answered(struct pathmtu *, uint16_t size, usec_t now);
-/* Nothing is answered any more: perhaps because it is too large.  Back to the base, until
- * pathmtu_begin(). */
+/* Nothing is answered any more, or nothing large: perhaps because it is too large.  Back to the base,
+ * until pathmtu_begin(). */
 void pathmtu_black_hole(struct pathmtu *);
 
 #endif

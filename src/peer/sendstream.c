@@ -279,13 +279,20 @@ drop_first(struct sendstream *s)
     *e = (struct sent) { .datagram = NULL };
 }
 
+/* Two of the largest at least: what follows a lost one shows the loss. */
+static uint32_t
+min_window(const struct sendstream *s)
+{
+    return MP_MAX(WINDOW_MIN, 2 * cost_of(s->largest));
+}
+
 static void
 reduce(struct sendstream *s)
 {
     if (!s->is_recovering) {
         s->is_recovering = true;
         s->recover = s->nxt;
-        s->threshold = s->window = MP_MAX(s->window / 2, WINDOW_MIN);
+        s->threshold = s->window = MP_MAX(s->window / 2, min_window(s));
     }
 }
 
@@ -386,7 +393,7 @@ sendstream_run(struct sendstream *s, usec_t now)
     }
     s->is_recovering = false;
     reduce(s);
-    s->window = WINDOW_MIN;
+    s->window = min_window(s);
     s->backoff = MP_MIN(s->backoff + 1, MAX_BACKOFF);
     s->rto_at = now + rto(s);
 }

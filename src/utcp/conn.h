@@ -64,8 +64,8 @@ enum utcp_conn_flag {
     CONN_R1          = 1u << 27,      /* R1 is reached. */
     CONN_OFFERED     = 1u << 28,      /* Its window is counted in 'offered': see turns.c. */
     CONN_WAITS       = 1u << 29,      /* Waits for its turn, in a list. */
-    CONN_ACK_TEXT    = 1u << 30,      /* Owes an ACK of text in order alone.  Without CONN_ACK_NOW: until
-                                       * its turn, see turns.c. */
+    CONN_WATCHED     = 1u << 30,      /* Its window of one segment was shut and has been opened. */
+    CONN_MORE        = 1u << 31,      /* It gets two segments once: see utcp_rcvwnd_watch(). */
 };
 #define CONN_STEERED (CONN_GROWN | CONN_BUSY | CONN_SMALL)  /* Until idle: see rcvwnd.c. */
 
@@ -111,8 +111,7 @@ struct utcp_conn {
     uint8_t backoff;                  /* Time-outs in a row; keep-alive probes when idle. */
     uint8_t reo_mult;                 /* RACK.reo_wnd_mult. */
     uint8_t reo_persist;              /* RACK.reo_wnd_persist. */
-    uint8_t acks_owed : 2;            /* Of this turn, for what was not in order: see rcv.c. */
-    uint8_t wnd_pieces : 3;           /* Small segments in a full one, as a power of 2: see turns.c. */
+    uint8_t acks_owed;                /* Of this turn, for what was not in order: see rcv.c. */
     uint16_t rexmits;                 /* Segments sent again; saturates. */
     /* Line 3. */
     struct utcp_path path;
@@ -123,8 +122,7 @@ struct utcp_conn {
     uint32_t wnd_mark;                /* Right edge at the start of the round... */
     uint32_t wnd_mark_us;             /* ...which began then. */
     uint32_t wnd_hold_ms;             /* No growth before. */
-    uint16_t wnd_small_ms;            /* CONN_SMALL since. */
-    uint16_t wnd_turn_ms;             /* CONN_OFFERED: last used; CONN_WAITS: since then. */
+    uint32_t wnd_small_us;            /* CONN_SMALL since. */
     uint8_t wnd_fill;                 /* One bit per recent segment: 1 when well filled. */
     uint8_t wnd_backoff : 4;          /* Falls to the floor: doubles the time to the next growth. */
     uint8_t wnd_far : 3;              /* Exponent of the part of the window that is charged. */
@@ -349,8 +347,6 @@ void utcp_rcv_fill_sack(const struct utcp *, const struct utcp_conn *, struct wi
 #define UTCP_CROWD 6                  /* Busy peers that are many. */
 uint32_t utcp_rcvwnd_mss(const struct utcp *, const struct utcp_conn *);
 uint32_t utcp_rcvwnd_floor(const struct utcp *, const struct utcp_conn *);
-uint8_t utcp_rcvwnd_small_far(const struct utcp_conn *);
-void utcp_rcvwnd_not_busy(struct utcp *, struct utcp_conn *);
 void utcp_rcvwnd_init(struct utcp *, struct utcp_conn *);
 void utcp_rcvwnd_echo(const struct utcp *, struct utcp_conn *, uint32_t ts_ecr);
 uint32_t utcp_rcvwnd_charge(const struct utcp *, const struct utcp_conn *);
@@ -359,13 +355,13 @@ uint16_t utcp_rcvwnd_offer(struct utcp *, struct utcp_conn *);  /* Moves rcv_adv
 uint32_t utcp_rcvwnd_next(const struct utcp *, const struct utcp_conn *);
 void utcp_rcvwnd_credited(struct utcp *, struct utcp_conn *);
 void utcp_rcvwnd_idle(struct utcp *, struct utcp_conn *);   /* No data for a while. */
+uint32_t utcp_rcvwnd_watch_due_ms(const struct utcp_conn *);        /* With CONN_WATCHED... */
+void utcp_rcvwnd_watch(struct utcp *, struct utcp_conn *);  /* ...that is over. */
 
 /* turns.c */
 uint32_t utcp_turns_counted__(const struct utcp *, const struct utcp_conn *);
 void utcp_turns_changed__(struct utcp *, struct utcp_conn *, uint32_t before);
 bool utcp_turns_must_wait(struct utcp *, struct utcp_conn *, uint32_t wnd);
-bool utcp_turns_defer_ack(struct utcp *, struct utcp_conn *);
-static inline bool utcp_turns_ack_is_deferred(const struct utcp_conn *);
 void utcp_turns_open(struct utcp *, struct utcp_conn *, uint32_t wnd);
 void utcp_turns_grant__(struct utcp *);
 uint32_t utcp_turns_due_ms(const struct utcp *, const struct utcp_conn *);
@@ -466,12 +462,6 @@ static inline uint32_t
 utcp_turns_counted(const struct utcp *u, const struct utcp_conn *c)
 {
     return c->flags & CONN_OFFERED ? utcp_turns_counted__(u, c) : 0;
-}
-
-static inline bool
-utcp_turns_ack_is_deferred(const struct utcp_conn *c)
-{
-    return (c->flags & (CONN_ACK_NOW | CONN_ACK_TEXT)) == CONN_ACK_TEXT;
 }
 
 /* After a change of what utcp_turns_counted() said 'before' it. */

@@ -4,8 +4,7 @@
  *
  * ACK policy: whatever arrives in a turn is answered once, when the turn's segments are drained
  * (RFC 9293 MUST-58, MUST-59), by the data of the turn if there is any.  There is no timer: a
- * delayed ACK saves little here and costs a client that uses Nagle's algorithm its time.  (Where many
- * take turns, an ACK may wait for that of the window, turns.c.)  Only text
+ * delayed ACK saves little here and costs a client that uses Nagle's algorithm its time.  Only text
  * out of order, twice, or that fills a gap is acknowledged by itself (RFC 5681 4.2), and so is what
  * follows in that turn, by UTCP_MAX_ACKS at most: a peer without SACK counts them; one with SACK is
  * told of each duplicate, and when a link loses one of our ACKs there is another.
@@ -24,18 +23,8 @@
 void
 utcp_rcv_ack_now(struct utcp *u, struct utcp_conn *c)
 {
-    c->flags = (c->flags & ~CONN_ACK_TEXT) | CONN_ACK_NOW;
+    c->flags |= CONN_ACK_NOW;
     utcp_ready(u, c);
-}
-
-/* The same for text in order, if there is no other reason. */
-static void
-ack_text(struct utcp *u, struct utcp_conn *c)
-{
-    if (!(c->flags & CONN_ACK_NOW)) {
-        c->flags |= CONN_ACK_NOW | CONN_ACK_TEXT;
-        utcp_ready(u, c);
-    }
 }
 
 /* The segment at hand gets an ACK of its own, unless it is one of many. */
@@ -368,7 +357,7 @@ take_text(struct utcp *u, struct utcp_conn *c, struct utcp_text t)
     if (c->acks_owed || t.seq != c->rcv_nxt || (e && e->n_pieces)) {
         utcp_rcv_ack_each(u, c);
     } else {
-        ack_text(u, c);
+        utcp_rcv_ack_now(u, c);
     }
     if (seq_lt(t.seq, c->rcv_nxt)) {
         uint32_t skip = MP_MIN(c->rcv_nxt - t.seq, t.data.n);
@@ -423,9 +412,6 @@ utcp_rcv_text(struct utcp *u, struct utcp_conn *c, struct utcp_text t)
     enum utcp_verdict verdict = take_text(u, c, t);
 
     utcp_turns_changed(u, c, counted);
-    if (c->flags & CONN_FIN_RCVD) {
-        utcp_rcv_ack_now(u, c);       /* Perhaps what filled a gap before it was text alone. */
-    }
     return verdict;
 }
 

@@ -8,7 +8,10 @@
  *   - one segment for a peer whose last eight segments were small but for three at most.  A client
  *     without Nagle then appends to its unsent tail and sends it when it is full or acknowledged.
  *     So it may well seem to send large ones, and gets small again with more room: hence 30 ms at
- *     least before it gets that;
+ *     least before it gets that.
+ *     A loss leaves nothing behind it there that would tell the peer, and its time-out is 200 ms at
+ *     least.  So if nothing comes in a while, although the peer had used up its window before, there
+ *     is room for another segment, which shows the loss;
  *   - two segments, the floor, to begin with; again when eight of eight are well filled, and after
  *     a second without data.  While many peers are busy none leaves the first step: together they
  *     fill the switch's queue at that;
@@ -45,12 +48,13 @@
 #define MAX_BACKOFF 10
 #define DEFAULT_MSS 536u              /* MUST-15: nobody's segments are expected to be smaller. */
 #define ROUND_SLACK_US 4000           /* Turns of both loops: not waiting for the application. */
-#define SMALL_MS 30u                  /* So long it keeps one segment at least; twice as long... */
+#define SMALL_US (30 * CLOCK_MSEC)      /* So long it keeps one segment at least; twice as long... */
 #define MAX_SMALL_TIMES 7             /* ...each time that it turns out to be small again. */
 #define TURN_SEGMENTS 4               /* Of each of many: see turns.c. */
 #define NEAR_US 2000                  /* Shorter paths are alike: what is there is a busy switch. */
 #define NEAR_BYTES 32768u             /* Larger windows gain nothing across one (measured). */
-#define MAX_PIECES 6u                 /* A sixty-fourth of a full segment. */
+#define WATCH_MS 10u                  /* And two round trips, in which something should have come. */
+#define SHUT_PART 4u                  /* Less than that part of a segment is as good as nothing. */
 #define MAX_FAR 255u                  /* A path of half a second. */
 
 /* The largest payload that we let the peer send. */
@@ -137,17 +141,9 @@ utcp_rcvwnd_idle(struct utcp *u, struct utcp_conn *c)
     uint32_t counted = utcp_turns_counted(u, c);
 
     reset(u, c);
-    c->flags &= ~CONN_SMALL;
-    utcp_rcvwnd_not_busy(u, c);
     utcp_turns_changed(u, c, counted);
+    c->flags &= ~CONN_SMALL;
     c->wnd_fill = FILL_NEUTRAL;
-    c->wnd_pieces = 0;
-}
-
-/* It does not use up its window. */
-void
-utcp_rcvwnd_not_busy(struct utcp *u, struct utcp_conn *c)
-{
     if (c->flags & CONN_BUSY) {
         c->flags &= ~CONN_BUSY;
         u->n_busy--;
@@ -159,14 +155,6 @@ static uint8_t
 far_shift(const struct utcp_conn *c)
 {
     return (uint8_t) (31 - __builtin_clz(far_times(c)));
-}
-
-/* The same for one of small messages.  Without timestamps the time that the peer delays its ACKs by
- * makes its path look long, and it would count too little. */
-uint8_t
-utcp_rcvwnd_small_far(const struct utcp_conn *c)
-{
-    return c->flags & CONN_TS ? far_shift(c) : 0;
 }
 
 /* The largest target there may be: what the path can use, and what the budget leaves, which is an
@@ -221,9 +209,7 @@ fall(struct utcp *u, struct utcp_conn *c)
     }
     if (!(c->flags & CONN_SMALL)) {
         c->flags |= CONN_SMALL;
-        c->wnd_small_ms = (uint16_t) u->now_ms;
-        c->wnd_far = utcp_rcvwnd_small_far(c);
-        utcp_rcvwnd_not_busy(u, c);   /* That is another thing for small ones: see end_round(). */
+        c->wnd_small_us = u->now_us;
         c->wnd_small_times = (uint8_t) MP_MIN(c->wnd_small_times + 1, MAX_SMALL_TIMES);
         utcp_timer_update(u, c);      /* Forgotten when idle. */
     }
@@ -239,15 +225,8 @@ end_round(struct utcp *u, struct utcp_conn *c, unsigned int n_filled)
     uint32_t fair = fair_target(u, c, floor);
 
     bool is_limited = took_us <= 2 * rtt_us + ROUND_SLACK_US;
-    /* SRTT has the time in it by which the peer delays its ACKs, long enough to use up a window of
-     * small messages at leisure. */
-    bool is_fast = took_us <= 2 * (uint64_t) c->min_rtt_us + ROUND_SLACK_US;
-    bool is_busy = is_limited && (is_fast || !(c->flags & CONN_SMALL));
 
-    if (is_fast && c->flags & CONN_OFFERED) {
-        c->wnd_turn_ms = (uint16_t) u->now_ms;        /* It uses what it is offered. */
-    }
-    if (is_busy && !(c->flags & CONN_BUSY)) {
+    if (is_limited && !(c->flags & CONN_BUSY)) {
         c->flags |= CONN_BUSY;
         u->n_busy++;
         utcp_timer_update(u, c);
@@ -267,7 +246,7 @@ static uint32_t
 target_now(const struct utcp *u, const struct utcp_conn *c)
 {
     if (c->flags & CONN_SMALL) {
-        return MP_MIN(c->wnd_target, utcp_rcvwnd_mss(u, c));
+        return MP_MIN(c->wnd_target, utcp_rcvwnd_mss(u, c) << !!(c->flags & CONN_MORE));
     } else if (is_crowded(u) && c->flags & CONN_BUSY) {
         return MP_MAX(c->wnd_target,
                       MP_MIN(TURN_SEGMENTS * utcp_rcvwnd_mss(u, c), max_window(u, c)));
@@ -287,19 +266,6 @@ utcp_rcvwnd_echo(const struct utcp *u, struct utcp_conn *c, uint32_t ts_ecr)
     }
 }
 
-/* A segment was small: 'n' like it would fill one.  The nearest power of two follows the middle of
- * those that came. */
-static void
-note_pieces(struct utcp_conn *c, uint32_t n)
-{
-    unsigned int shift = 31 - (unsigned int) __builtin_clz(n);
-
-    shift = MP_MIN(shift + (n * n > 2u << 2 * shift), MAX_PIECES);
-    if (shift != c->wnd_pieces) {
-        c->wnd_pieces = (c->wnd_pieces + (shift > c->wnd_pieces ? 1u : -1u)) & 7;
-    }
-}
-
 /* Remembers how well a segment was filled; how many of the last ones were.  One that follows a well
  * filled one is the rest of what that began, or of the window, and says nothing. */
 static unsigned int
@@ -310,9 +276,6 @@ note_fill(const struct utcp *u, struct utcp_conn *c, uint32_t len)
     c->wnd_tail = !is_filled && c->wnd_fill & 1 && !c->wnd_tail;
     if (!c->wnd_tail) {
         c->wnd_fill = (uint8_t) (c->wnd_fill << 1 | is_filled);
-        if (!is_filled) {
-            note_pieces(c, MP_MAX(full_segment(u, c) / len, 1u));
-        }
     }
     return (unsigned int) __builtin_popcount(c->wnd_fill);
 }
@@ -324,15 +287,15 @@ utcp_rcvwnd_arrived(struct utcp *u, struct utcp_conn *c, uint32_t seq, uint32_t 
     if (!len) {
         return;
     }
+    c->flags &= ~CONN_MORE;
 
     uint32_t slack = MP_MIN(utcp_rcvwnd_mss(u, c), target_now(u, c) / 2);
     unsigned int n_filled = note_fill(u, c, len);
-    uint16_t small_ms = (uint16_t) (u->now_ms - c->wnd_small_ms);
 
     if (n_filled <= FILL_FALL) {
         fall(u, c);
     } else if (c->flags & CONN_SMALL && n_filled >= FILL_RETURN && !is_crowded(u)
-               && small_ms >= SMALL_MS << (c->wnd_small_times - 1)) {
+               && u->now_us - c->wnd_small_us >= SMALL_US << (c->wnd_small_times - 1)) {
         c->flags &= ~CONN_SMALL;
         c->wnd_mark = seq + len + utcp_rcvwnd_floor(u, c);    /* Not yet offered: no growth now. */
         c->wnd_mark_us = u->now_us;
@@ -390,6 +353,27 @@ worth_update(const struct utcp *u, const struct utcp_conn *c)
     return c->rcv_adv - c->rcv_nxt < few && is_worthwhile(u, c, target, edge) ? edge - c->rcv_nxt : 0;
 }
 
+uint32_t
+utcp_rcvwnd_watch_due_ms(const struct utcp_conn *c)
+{
+    return c->last_rcvd_ms + WATCH_MS + 2 * MP_MIN(c->min_rtt_us / 1000, 1000u);
+}
+
+/* A peer that had used up its window of one segment sends nothing although there is room again: it
+ * has no more, or what it sent is lost.  A second segment would show that, in a few milliseconds. */
+void
+utcp_rcvwnd_watch(struct utcp *u, struct utcp_conn *c)
+{
+    c->flags &= ~CONN_WATCHED;
+    if (c->flags & CONN_SMALL && !(c->flags & CONN_FIN_RCVD)) {
+        c->flags |= CONN_MORE;
+        if (utcp_rcvwnd_next(u, c)) {
+            u->stats.second_segments++;
+            utcp_rcv_ack_now(u, c);
+        }
+    }
+}
+
 /* Less is uncredited than was. */
 void
 utcp_rcvwnd_credited(struct utcp *u, struct utcp_conn *c)
@@ -411,6 +395,10 @@ utcp_rcvwnd_offer(struct utcp *u, struct utcp_conn *c)
     uint32_t wnd = edge - c->rcv_nxt;
 
     if (is_worthwhile(u, c, target, edge) && !utcp_turns_must_wait(u, c, wnd)) {
+        if (c->flags & CONN_SMALL && c->rcv_adv - c->rcv_nxt <= utcp_rcvwnd_mss(u, c) / SHUT_PART) {
+            c->flags |= CONN_WATCHED;
+            utcp_timer_update(u, c);
+        }
         utcp_turns_open(u, c, wnd);
     }
     wnd = c->rcv_adv - c->rcv_nxt;

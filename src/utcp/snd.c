@@ -92,7 +92,7 @@ end_segment(struct out *o, uint32_t seq, uint8_t flags)
     t->ack = c->rcv_nxt;
     t->wnd = utcp_rcvwnd_offer(u, c);
     c->last_ack_sent = c->rcv_nxt;
-    c->flags &= ~(CONN_ACK_NOW | CONN_ACK_TEXT);
+    c->flags &= ~CONN_ACK_NOW;
     c->last_sent_ms = u->now_ms;
     if (e && e->n_dsacks) {
         memmove(e->dsacks, e->dsacks + 1, --e->n_dsacks * sizeof *e->dsacks);
@@ -380,9 +380,6 @@ send_ack(struct out *o)
     struct utcp_conn *c = o->c;
 
     if (!(c->flags & CONN_ACK_NOW) && !c->acks_owed) {
-        return false;
-    }
-    if (c->flags & CONN_ACK_TEXT && utcp_turns_defer_ack(o->u, c)) {
         return false;
     }
     o->u->stats.acks_out++;

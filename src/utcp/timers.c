@@ -67,8 +67,12 @@ utcp_timer_update(struct utcp *u, struct utcp_conn *c)
         due_ms = seq_min(due_ms, c->last_rcvd_ms + WINDOW_IDLE_MS);
         any = true;
     }
-    if (c->flags & CONN_OFFERED || utcp_turns_ack_is_deferred(c)) {
+    if (c->flags & CONN_OFFERED) {
         due_ms = seq_min(due_ms, utcp_turns_due_ms(u, c));
+        any = true;
+    }
+    if (c->flags & CONN_WATCHED) {
+        due_ms = seq_min(due_ms, utcp_rcvwnd_watch_due_ms(c));
         any = true;
     }
     if (any && !(wheel_is_armed(&u->wheel, c->idx) && seq_le(c->wheel_due, due_ms))) {
@@ -144,6 +148,9 @@ utcp_timers_run(struct utcp *u)
             continue;
         }
         utcp_turns_expire(u, c);
+        if (c->flags & CONN_WATCHED && seq_le(utcp_rcvwnd_watch_due_ms(c), u->now_ms)) {
+            utcp_rcvwnd_watch(u, c);
+        }
         if (c->flags & CONN_STEERED
             && u->now_ms - c->last_rcvd_ms >= WINDOW_IDLE_MS) {
             utcp_rcvwnd_idle(u, c);

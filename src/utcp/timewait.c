@@ -99,7 +99,7 @@ utcp_tw_enter(struct utcp *u, struct utcp_conn *c)
 {
     struct utcp_tuple tuple = utcp_ends_tuple(u, &c->ends);
 
-    if (c->flags & (CONN_ACK_NOW | CONN_ACK_TEXT)) {
+    if (c->flags & CONN_ACK_NOW) {
         /* The last ACK; without a connection there is nobody to owe it. */
         struct utcp_segment *s = utcp_reply(u, &tuple, &c->path);
 

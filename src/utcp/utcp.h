@@ -108,7 +108,7 @@ enum utcp_verdict {
     X(challenge_acks_limited, "challenge ACKs withheld by the rate limit")              \
     X(memory_limited, "times that a connection got no more than its part of the memory")  \
     X(turns_awaited, "times that a window waited for its turn: too many were open")     \
-    X(turns_acks, "ACKs that waited for the turn of the window")                        \
+    X(second_segments, "windows of one segment that got a second: the first may be lost") \
     X(turns_unused, "windows opened that were not used for a while")                    \
     X(window_probes, "zero-window probes sent")                                         \
     X(replies_dropped, "RSTs, SYN-ACKs and the like not sent: too many at once")           \

@@ -65,7 +65,7 @@ measure_pings(struct herd *b)
     print(b, "ack_ns", (double) ack_ns / (HERD_BATCH * N_BATCHES));
 }
 
-/* Some clients publish to random others, each one segment in some turns: within its window. */
+/* The first HERD_BATCH clients publish to random others, each one segment a turn: within its window. */
 static void
 measure_publishes(struct herd *b)
 {
@@ -79,7 +79,7 @@ measure_publishes(struct herd *b)
             char topic[32];
 
             snprintf(topic, sizeof topic, "device/%u/command", who[j]);
-            herd_put(b, herd_publisher(b, j), TCP_ACK | TCP_PSH, packet, herd_build_publish(packet, topic));
+            herd_put(b, j, TCP_ACK | TCP_PSH, packet, herd_build_publish(packet, topic));
         }
         b->ns = 0;
         herd_turn(b);

@@ -119,7 +119,7 @@ data_out(struct herd *h, const uint32_t *who, struct sums *sums)
     count(h, KIND_out, sums);
 }
 
-/* Some clients publish, each one segment in some turns: within its window. */
+/* The first HERD_BATCH clients publish, each one segment a turn: within its window. */
 static void
 publish(struct herd *h, const uint32_t *who, struct sums *sums)
 {
@@ -128,7 +128,7 @@ publish(struct herd *h, const uint32_t *who, struct sums *sums)
         char topic[32];
 
         snprintf(topic, sizeof topic, "device/%u/command", who[i]);
-        herd_put(h, herd_publisher(h, i), TCP_ACK | TCP_PSH, packet, herd_build_publish(packet, topic));
+        herd_put(h, i, TCP_ACK | TCP_PSH, packet, herd_build_publish(packet, topic));
     }
     count(h, KIND_publish, sums);
 }

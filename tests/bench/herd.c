@@ -127,14 +127,6 @@ herd_turn(struct herd *h)
     take_frames(h);
 }
 
-uint32_t
-herd_publisher(const struct herd *h, uint32_t i)
-{
-    uint32_t turn = (uint32_t) (h->now / 100);
-
-    return (turn % 32 * HERD_BATCH + i) % (h->n / HERD_BATCH * HERD_BATCH);
-}
-
 /* ---- Clients ---- */
 
 static size_t

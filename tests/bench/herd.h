@@ -50,9 +50,6 @@ void herd_put(struct herd *, uint32_t i, uint8_t flags, const void *data, size_t
  * what it sends. */
 void herd_turn(struct herd *);
 
-/* Client 'i' of HERD_BATCH that publish in this turn: a few that are the same time and again, and so
- * many that none fills its window as fast as it may, which would make them a crowd that takes turns. */
-uint32_t herd_publisher(const struct herd *, uint32_t i);
 /* HERD_BATCH different clients, as if at random; others for each of n / HERD_BATCH turns. */
 void herd_draw(const struct herd *, uint32_t turn, uint32_t *who);
 /* A PUBLISH of QoS 0 with 64 bytes; its size.  'packet' has HERD_FRAME bytes. */

@@ -125,8 +125,8 @@ invariant_conn(const struct utcp *u, const struct utcp_conn *c, struct invariant
     INVARIANT((c->flags & (CONN_OFFERED | CONN_WAITS)) != (CONN_OFFERED | CONN_WAITS));
     INVARIANT(!(c->flags & CONN_OFFERED) || utcp_turns_counted(u, c));
     INVARIANT(!(c->flags & CONN_OFFERED) || wheel_is_armed(&u->wheel, c->idx));
-    INVARIANT(!utcp_turns_ack_is_deferred(c) || wheel_is_armed(&u->wheel, c->idx));
     INVARIANT(!(c->flags & CONN_WAITS) || e);
+    INVARIANT(!(c->flags & CONN_WATCHED) || wheel_is_armed(&u->wheel, c->idx));
     sum->offered += utcp_turns_counted(u, c);
     sum->n_offered += !!(c->flags & CONN_OFFERED);
     sum->n_waiting += !!(c->flags & CONN_WAITS);

@@ -197,6 +197,62 @@ TEST(one_segment_opens_whole_or_not)
     }
 }
 
+/* A loss of all that a window of one segment lets come leaves nothing that would tell the peer. */
+TEST(a_second_segment_shows_the_loss_of_the_first)
+{
+    FOR_EACH_VARIANT(v) {
+        struct client c;
+        uint32_t edge;
+
+        client_start(&c, v, SYN);
+        client_publish(&c, 100, 40);
+        script_pass_time(c.s, 100 * CLOCK_MSEC);
+        is_int(client_drain(&c), 0, "who has not used up its window has no more to send (%s)", v->name);
+
+        client_publish(&c, c.mss, 1);         /* A millisecond has passed. */
+        is_int(c.win, c.mss, "the window was shut, and is open again");
+        script_pass_time(c.s, 8 * CLOCK_MSEC);
+        is_int(client_drain(&c), 0, "something may still come");
+        script_pass_time(c.s, 3 * CLOCK_MSEC);
+        is_int(client_drain(&c), 1, "nothing has come in 10 ms: an ACK");
+        is_int(c.win, 2 * c.mss, "that offers another segment");
+        is_int(utcp_stats(c.s->u)->second_segments, 1, "which is counted");
+        script_pass_time(c.s, 500 * CLOCK_MSEC);
+        is_int(client_drain(&c), 0, "once");
+
+        c.snd += c.mss;               /* Lost. */
+        client_send(&c, c.mss);
+        is_int(client_drain(&c), 1, "the second is answered at once, and tells of the loss");
+        edge = c.edge;
+        c.snd -= 2 * c.mss;
+        client_send(&c, c.mss);
+        c.snd += c.mss;
+        utcp_credit(c.s->u, c.s->conn, 2 * c.mss);
+        client_drain(&c);
+        ok(c.win == c.mss && c.edge == edge + c.mss, "the first comes again: one segment is open");
+
+        client_send(&c, c.mss / 2);   /* Of several small ones, the last are lost. */
+        client_send(&c, c.mss / 4 + 10);
+        utcp_credit(c.s->u, c.s->conn, c.mss / 2 + c.mss / 4 + 10);
+        client_drain(&c);
+        is_int(c.win, c.mss, "whatever was used, the window opens as a whole");
+        script_pass_time(c.s, 12 * CLOCK_MSEC);
+        client_drain(&c);
+        is_int(c.win, 2 * c.mss, "and gets its second segment when nothing more comes");
+        client_publish(&c, 10, 1);
+        script_pass_time(c.s, 100 * CLOCK_MSEC);
+        is_int(client_drain(&c), 0, "what comes then ends the matter");
+
+        client_publish(&c, c.win, 1);
+        play_inject(c.s, (struct wire_tcp) { .flags = TCP_ACK | TCP_FIN,
+            .seq = c.s->isn + c.snd++, .ack = c.s->iss + 1 }, 0);
+        client_drain(&c);
+        script_pass_time(c.s, 100 * CLOCK_MSEC);
+        is_int(client_drain(&c), 0, "who has ended gets nothing");
+        client_end(&c);
+    }
+}
+
 TEST(full_is_what_the_path_carries)
 {
     FOR_EACH_VARIANT(v) {
@@ -223,6 +279,7 @@ main(void)
     RUN(large_segments_never_wait_for_one);
     RUN(idle_clients_begin_anew);
     RUN(one_segment_opens_whole_or_not);
+    RUN(a_second_segment_shows_the_loss_of_the_first);
     RUN(full_is_what_the_path_carries);
     return done_testing();
 }
