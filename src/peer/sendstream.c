@@ -14,8 +14,10 @@
 #define WINDOW_MIN (4 * FULL_COST)
 #define WINDOW_INITIAL (10 * FULL_COST)       /* As RFC 6928. */
 /* A packet socket holds 92.  But a datagram spends most of its way in a queue of an OpenFlow
- * connection, or being answered (measured: none is lost with this; with 160 some are). */
+ * connection, or being answered (measured: none is lost with this; with 160 some are).  Not so large
+ * ones, of which a switch sends all that there may be before it looks at what it has received. */
 #define WINDOW_MAX (120 * FULL_COST)
+#define WINDOW_MAX_LARGE (80 * FULL_COST)
 
 #define DUPLICATES 3                  /* So many later ones taken, and one is deemed lost... */
 #define REORDER_MIN_US (3 * CLOCK_MSEC)       /* ...or one sent so much later: as RFC 8985. */
@@ -331,7 +333,7 @@ grow(struct sendstream *s, uint32_t cost)
     } else {
         s->window += MP_MAX((uint32_t) ((uint64_t) FULL_COST * cost / s->window), 1u);
     }
-    s->window = MP_MIN(s->window, WINDOW_MAX);
+    s->window = MP_MIN(s->window, s->largest + OVERHEAD > PAGE ? WINDOW_MAX_LARGE : WINDOW_MAX);
 }
 
 static uint32_t
