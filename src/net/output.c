@@ -61,12 +61,11 @@ static struct net_out *
 make_datagram(struct net *net, const struct net_dgram *d, struct mbuf *payload)
 {
     size_t hlen = (addr_is_v4(&d->local) ? IP4_HLEN : IP6_HLEN) + UDP_HLEN;
+    uint32_t mtu = MP_MIN(MP_MAX(d->mtu, net->config.mtu), net->config.max_mtu);
+    bool is_whole = hlen + payload->size <= mtu;
     struct net_out *out;
 
-    uint32_t mtu = d->mtu ? MP_MIN(MP_MAX(d->mtu, net->config.mtu), net->config.max_mtu)
-                          : net->config.mtu;
-
-    if (hlen + payload->size <= mtu) {
+    if (is_whole) {
         out = net_outq_new(&net->outq, NET_OUT_UDP, payload);
     } else {
         struct mbuf *whole = mbuf_create(UDP_HLEN + payload->size);
@@ -81,6 +80,8 @@ make_datagram(struct net *net, const struct net_dgram *d, struct mbuf *payload)
     if (out) {
         out->proto = IP_PROTO_UDP;
         out->mtu = mtu;
+        /* More than any way carries was found out for this one: nobody is to cut it there. */
+        out->df = is_whole && hlen + payload->size > net->config.mtu;
         out->ttl = NET_TTL;
         out->tos = (uint8_t) (net->config.udp_dscp << 2);
         out->local = d->local;

@@ -7,7 +7,6 @@
 
 #define IP4_HLEN 20
 #define IP6_HLEN 40
-#define UDP_HLEN 8
 #define IP6_FRAG_HLEN 8
 
 void
@@ -58,6 +57,7 @@ net_outq_new(struct net_outq *q, enum net_out_kind kind, struct mbuf *data)
     struct net_out *out = mem_zalloc(sizeof *out);
 
     out->kind = kind;
+    out->mtu = q->mtu;
     out->data = mbuf_ref(data);
     q->bytes += true_size(data);
     return out;
@@ -110,18 +110,19 @@ addressing(const struct net_out *out)
         .ttl = out->ttl,
         .tos = out->tos,
         .id = (uint16_t) out->id,
+        .df = out->df,
     };
 }
 
 /* Takes the next packet out of a transport payload.  Returns where the frame starts; '*n' is what
  * of the payload follows its headers at 'payload'. */
 static uint8_t *
-cut_l4(struct net_out *out, uint32_t mtu, uint8_t *payload, size_t *n, struct net_stats *stats)
+cut_l4(struct net_out *out, uint8_t *payload, size_t *n, struct net_stats *stats)
 {
     struct wire_l3 l3 = addressing(out);
     bool v4 = addr_is_v4(&out->local);
     uint32_t left = out->data->size - out->off;
-    uint32_t whole = mtu - (v4 ? IP4_HLEN : IP6_HLEN);
+    uint32_t whole = out->mtu - (v4 ? IP4_HLEN : IP6_HLEN);
     struct wire_fragment frag = {
         .proto = out->proto, .id = out->id, .off = (uint16_t) out->off,
     };
@@ -167,8 +168,6 @@ net_outq_next(struct net_outq *q, struct net_stats *stats, uint8_t *buf, size_t 
     case NET_OUT_UDP: {
         struct wire_l3 l3 = addressing(out);
 
-        /* More than any way carries was found out for this one, and is not to be cut on it. */
-        l3.df = n + UDP_HLEN + (addr_is_v4(&out->local) ? IP4_HLEN : IP6_HLEN) > q->mtu;
         mp_assert(n <= q->max_mtu);
         memcpy(payload, out->data->data, n);
         tx->data = wire_build_udp(&l3, out->local_port, out->remote_port, payload, n);
@@ -176,7 +175,7 @@ net_outq_next(struct net_outq *q, struct net_stats *stats, uint8_t *buf, size_t 
     }
 
     case NET_OUT_L4:
-        tx->data = cut_l4(out, out->mtu ? out->mtu : q->mtu, payload, &n, stats);
+        tx->data = cut_l4(out, payload, &n, stats);
         done = out->off == out->data->size;
         break;
     }

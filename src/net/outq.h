@@ -28,7 +28,8 @@ struct net_out {
     enum net_out_kind kind;
     uint8_t proto, ttl, tos;
     uint16_t local_port, remote_port; /* UDP. */
-    uint32_t mtu;                     /* Of its way; 0: that of the queue. */
+    uint32_t mtu;                     /* Of its way: that of the queue, unless somebody knows better. */
+    bool df;                          /* Not to be cut on its way either. */
     struct ip_addr local, remote;
     struct net_l2 l2;
     uint32_t id;                      /* IP identification, once off > 0 that of all fragments. */

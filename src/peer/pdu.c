@@ -58,7 +58,7 @@ peer_pdu_set_taken(struct peer_pdu *ack, uint32_t i)
     ack->taken[i / 8] |= (uint8_t) (1u << i % 8);
 }
 
-void
+uint32_t
 peer_pdu_write(const struct peer_pdu *pdu, uint8_t *p)
 {
     static const uint8_t sizes[] = {
@@ -89,4 +89,5 @@ peer_pdu_write(const struct peer_pdu *pdu, uint8_t *p)
         writer_u32(&w, pdu->size);
         break;
     }
+    return sizes[pdu->type];
 }

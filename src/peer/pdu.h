@@ -53,7 +53,8 @@ bool peer_pdu_parse(struct slice, struct peer_pdu *);
 /* Whether an ACK says so of the datagram 'i' after the one that is missing; saying so. */
 bool peer_pdu_is_taken(const struct peer_pdu *, uint32_t i);
 void peer_pdu_set_taken(struct peer_pdu *, uint32_t i);
-/* Writes the header, which is all of an ACK and of a FOUND, to PEER_PDU_..._SIZE bytes. */
-void peer_pdu_write(const struct peer_pdu *, uint8_t *);
+/* Writes the header, which is all of an ACK and of a FOUND, to PEER_PDU_..._SIZE bytes; returns how
+ * many. */
+uint32_t peer_pdu_write(const struct peer_pdu *, uint8_t *);
 
 #endif

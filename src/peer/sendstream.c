@@ -66,6 +66,12 @@ sent_at(struct sendstream *s, uint32_t seq)
     return &s->sent[seq % STREAM_MAX_OUT];
 }
 
+static const struct sent *
+look_at(const struct sendstream *s, uint32_t seq)
+{
+    return &s->sent[seq % STREAM_MAX_OUT];
+}
+
 struct sendstream *
 sendstream_create(uint32_t epoch)
 {
@@ -94,10 +100,16 @@ sendstream_set_largest(struct sendstream *s, uint32_t size)
     s->largest = size;
 }
 
+static bool
+is_large(uint32_t size)
+{
+    return size + OVERHEAD > PAGE;
+}
+
 static uint32_t
 cost_of(uint32_t size)
 {
-    return (size + OVERHEAD > PAGE ? (size + PAGE - 1) / PAGE * PAGE : size) + OVERHEAD;
+    return (is_large(size) ? (size + PAGE - 1) / PAGE * PAGE : size) + OVERHEAD;
 }
 
 static bool
@@ -190,7 +202,7 @@ first_lost(const struct sendstream *s)
 {
     uint32_t seq = s->una;
 
-    while (!s->sent[seq % STREAM_MAX_OUT].lost) {
+    while (!look_at(s, seq)->lost) {
         seq++;
     }
     return seq;
@@ -199,7 +211,7 @@ first_lost(const struct sendstream *s)
 bool
 sendstream_has_lost(const struct sendstream *s)
 {
-    return s->n_lost && has_room(s, s->sent[first_lost(s) % STREAM_MAX_OUT].cost);
+    return s->n_lost && has_room(s, look_at(s, first_lost(s))->cost);
 }
 
 struct mbuf *
@@ -333,7 +345,7 @@ grow(struct sendstream *s, uint32_t cost)
     } else {
         s->window += MP_MAX((uint32_t) ((uint64_t) FULL_COST * cost / s->window), 1u);
     }
-    s->window = MP_MIN(s->window, s->largest + OVERHEAD > PAGE ? WINDOW_MAX_LARGE : WINDOW_MAX);
+    s->window = MP_MIN(s->window, is_large(s->largest) ? WINDOW_MAX_LARGE : WINDOW_MAX);
 }
 
 static uint32_t
@@ -403,7 +415,7 @@ sendstream_run(struct sendstream *s, usec_t now)
 bool
 sendstream_is_stuck(const struct sendstream *s, uint32_t size)
 {
-    const struct sent *e = &s->sent[s->una % STREAM_MAX_OUT];
+    const struct sent *e = look_at(s, s->una);
 
     return s->backoff >= STUCK_TIMEOUTS
            || (s->una != s->nxt && e->lost && e->n_tx >= 2 && e->datagram->size > size);

@@ -121,6 +121,15 @@ peers_path_changed(struct peer *p)
     }
 }
 
+/* No more is known of it than that it carries the base. */
+static void
+forget_path(struct peer *p)
+{
+    pathmtu_black_hole(&p->path);
+    peers_path_changed(p);
+    p->probe_size = 0;
+}
+
 /* The path may carry less than it did. */
 void
 peers_check_path(struct peers *ps, struct peer *p)
@@ -128,8 +137,7 @@ peers_check_path(struct peers *ps, struct peer *p)
     if (p->path.size > p->path.base
         && sendstream_is_stuck(p->out, p->path.base - peers_headers(p))) {
         ps->stats.black_holes++;
-        pathmtu_black_hole(&p->path);
-        peers_path_changed(p);
+        forget_path(p);
     }
 }
 
@@ -278,9 +286,7 @@ peers_end_stream(struct peers *ps, struct peer *p)
     }
     peers_relieve(ps, p);
     p->is_reliable = p->is_stalled = false;
-    pathmtu_black_hole(&p->path);
-    peers_path_changed(p);
-    p->probe_size = 0;
+    forget_path(p);
 }
 
 static void

@@ -62,6 +62,7 @@ start(struct world *w, struct fuzz_input *in)
     cfg.mtu = MTU;
     cfg.max_connections = how & 128 ? CROWD + 2 : 2 + (how & 3);
     cfg.max_half_open = how & 4 ? 0 : how & 128 ? CROWD : 2;
+    cfg.rcv_budget = how & 128 ? 4 * MTU : cfg.rcv_budget;    /* Less than a segment for each. */
     cfg.rcv_wnd_initial = how & 8 ? 65535 : 3000;
     cfg.rcv_wnd_max = how & 16 ? 4000 : 200000;
     cfg.snd_buf_max = 5000;

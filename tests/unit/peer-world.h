@@ -65,6 +65,15 @@ make(bool is_b, uint64_t seed, uint32_t max_queued, usec_t now)
     return ps;
 }
 
+/* A is another one, with 'config', that knows 'b' only. */
+static inline void
+renew_a(struct world *w, const struct peer_config *config, const struct peer_spec *b)
+{
+    peers_destroy(w->a);
+    w->a = peers_create(config, w->now);
+    mp_assert(!peers_add(w->a, b, w->now));
+}
+
 static inline void
 take_events(struct world *w)
 {
@@ -232,6 +241,16 @@ info_of(const struct peers *ps)
 
     mp_assert(peers_walk(ps, &pos, &info));
     return info;
+}
+
+/* A datagram that is no DATA for A, as from B. */
+static inline void
+inject_to_a(struct world *w, const struct peer_pdu *pdu, enum peer_via via)
+{
+    uint8_t buf[PEER_PDU_ACK_SIZE];
+    struct ip_addr b = addr_of(true);
+
+    peers_input(w->a, &b, 1883, via, (struct slice) { buf, peer_pdu_write(pdu, buf) }, w->now);
 }
 
 #endif

@@ -88,6 +88,16 @@ TEST(answers)
     is_int(p.size, 4000, "an answer that is late still counts");
 }
 
+/* The path carries 'mtu', and A has had the time to find that out. */
+static void
+start_on(struct world *w, uint16_t mtu)
+{
+    start(w);
+    w->path_mtu = mtu;
+    publish(w, 0, 1000);
+    elapse(w, 30 * SEC);
+}
+
 TEST(datagrams_grow_with_the_path)
 {
     static const uint16_t mtus[] = { 1500, 3000, 9000 };
@@ -95,10 +105,7 @@ TEST(datagrams_grow_with_the_path)
     for (size_t i = 0; i < MP_ARRAY_SIZE(mtus); i++) {
         struct world w;
 
-        start(&w);
-        w.path_mtu = mtus[i];
-        publish(&w, 0, 1000);
-        elapse(&w, 30 * SEC);
+        start_on(&w, mtus[i]);
         is_int(info_of(w.a).mtu, mtus[i], "A knows that the path carries %u", mtus[i]);
         w.n_data = w.n_too_large = 0;
         publish_many(&w, 1, 100, 1000);       /* 1,006 bytes each. */
@@ -117,10 +124,7 @@ TEST(black_hole)
     struct world w;
     usec_t began;
 
-    start(&w);
-    w.path_mtu = 9000;
-    publish(&w, 0, 1000);
-    elapse(&w, 30 * SEC);
+    start_on(&w, 9000);
     is_int(info_of(w.a).mtu, 9000, "jumbo frames");
     w.path_mtu = 1500;
     began = w.now;
@@ -158,10 +162,7 @@ TEST(black_hole_behind_which_all_is_well)
         usec_t began;
         struct world w;
 
-        start(&w);
-        w.path_mtu = cases[i].mtu;
-        publish(&w, 0, 1000);
-        elapse(&w, 30 * SEC);
+        start_on(&w, cases[i].mtu);
         is_int(info_of(w.a).mtu, cases[i].mtu, "a path of %u", cases[i].mtu);
         w.path_us = cases[i].path_us;
         w.path_mtu = 1500;
@@ -194,11 +195,8 @@ TEST(recovery_does_not_wait_for_what_is_large)
     struct world w;
     usec_t began;
 
-    start(&w);
-    w.path_mtu = 9000;
+    start_on(&w, 9000);
     w.loses = loses_until;
-    publish(&w, 0, 1000);
-    elapse(&w, 30 * SEC);
     silent_until = w.now + 25 * MSEC;
     for (uint32_t i = 0; i < 100; i++) {
         publish(&w, 1 + i, 200);
@@ -219,10 +217,7 @@ TEST(only_data_is_large)
     uint8_t filter[3000];
     struct world w;
 
-    start(&w);
-    w.path_mtu = 9000;
-    publish(&w, 0, 1000);
-    elapse(&w, 30 * SEC);
+    start_on(&w, 9000);
     is_int(info_of(w.a).mtu, 9000, "a path of 9000");
     w.path_mtu = 1500;
     memset(filter, 'f', sizeof filter);
@@ -247,11 +242,8 @@ TEST(a_peer_that_comes_back)
 {
     struct world w;
 
-    start(&w);
-    w.path_mtu = 9000;
+    start_on(&w, 9000);
     w.loses = loses_while_silent;
-    publish(&w, 0, 1000);
-    elapse(&w, 30 * SEC);
     is_silent = true;
     publish_many(&w, 1, 10, 1000);
     elapse(&w, 3 * SEC);
@@ -304,11 +296,8 @@ static void
 say_found(struct world *w, uint32_t token, uint32_t size)
 {
     struct peer_pdu pdu = { .type = PEER_PDU_FOUND, .token = token, .size = size };
-    struct ip_addr b = addr_of(true);
-    uint8_t buf[PEER_PDU_FOUND_SIZE];
 
-    peer_pdu_write(&pdu, buf);
-    peers_input(w->a, &b, 1883, PEER_INBAND, (struct slice) { buf, sizeof buf }, w->now);
+    inject_to_a(w, &pdu, PEER_INBAND);
 }
 
 TEST(answers_that_nobody_asked_for)
@@ -335,18 +324,14 @@ TEST(answers_that_nobody_asked_for)
 TEST(only_in_band)
 {
     struct peer_spec s = { .addr = addr_of(true), .port = 1883, .via = PEER_SOCKET };
+    struct ip_addr b = addr_of(true);
     struct peer_config c;
     struct world w;
 
     start(&w);
-    peers_destroy(w.a);
     peer_config_default(&c);
-    w.a = peers_create(&c, w.now);
-    mp_assert(!peers_add(w.a, &s, w.now));
+    renew_a(&w, &c, &s);
     for (int i = 0; i < 2; i++) {     /* Once more, as who repeats it is believed. */
-        struct ip_addr b = addr_of(true);
-
-        peers_input(w.a, &b, 1883, PEER_SOCKET, str("\x82\x06MP\0\1t"), w.now);
         peers_input(w.a, &b, 1883, PEER_SOCKET,
                     (struct slice) { (const uint8_t *) "\x82\x06MP\0\1t\0", 8 }, w.now);
     }
@@ -360,12 +345,10 @@ TEST(only_in_band)
         peer_pdu_parse((struct slice) { d.payload->data, d.payload->size }, &pdu);
         mbuf_unref(d.payload);
     }
-    uint8_t buf[PEER_PDU_ACK_SIZE];
-    struct peer_pdu ack = { .type = PEER_PDU_ACK, .epoch = pdu.epoch, .seq = pdu.seq + 1 };
-    struct ip_addr b = addr_of(true);
 
-    peer_pdu_write(&ack, buf);
-    peers_input(w.a, &b, 1883, PEER_SOCKET, (struct slice) { buf, sizeof buf }, w.now);
+    struct peer_pdu ack = { .type = PEER_PDU_ACK, .epoch = pdu.epoch, .seq = pdu.seq + 1 };
+
+    inject_to_a(&w, &ack, PEER_SOCKET);
     ok(peers_is_idle(w.a), "that has answered");
     peers_run(w.a, w.now + 5 * SEC);
     while (peers_next_datagram(w.a, w.now + 5 * SEC, &d)) {

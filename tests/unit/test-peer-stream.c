@@ -329,11 +329,8 @@ static void
 inject_ack(struct world *w, uint32_t epoch, uint32_t seq)
 {
     struct peer_pdu pdu = { .type = PEER_PDU_ACK, .epoch = epoch, .seq = seq };
-    struct ip_addr b = addr_of(true);
-    uint8_t buf[PEER_PDU_ACK_SIZE];
 
-    peer_pdu_write(&pdu, buf);
-    peers_input(w->a, &b, 1883, PEER_INBAND, (struct slice) { buf, sizeof buf }, w->now);
+    inject_to_a(w, &pdu, PEER_INBAND);
 }
 
 static uint32_t epoch_seen;
@@ -401,11 +398,9 @@ TEST(no_datagram_is_larger_than_the_path_takes)
     struct peer_datagram d;
 
     start(&w);
-    peers_destroy(w.a);
     peer_config_default(&c);
     c.mtu = 1280;
-    w.a = peers_create(&c, w.now);
-    mp_assert(!peers_add(w.a, &other, w.now));
+    renew_a(&w, &c, &other);
     elapse(&w, 60 * SEC);
     publish_many(&w, 0, 20, 700);
     while (peers_next_datagram(w.a, w.now, &d)) {
