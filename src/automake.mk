@@ -36,7 +36,7 @@ src_ovs_mqtt_proxyd_LDADD = \
 	$(SQLITE_LIBS)
 endif
 
-# All that needs no clock, socket or other library: what simulations link.
+# All that needs no clock and no socket: what simulations link.
 CORE_LIBS = \
 	src/proxy/libproxy.a \
 	src/net/libnet.a \
@@ -45,4 +45,5 @@ CORE_LIBS = \
 	src/peer/libpeer.a \
 	src/topic/libtopic.a \
 	src/wire/libwire.a \
-	src/base/libbase.a
+	src/base/libbase.a \
+	$(LZ4_LIBS)

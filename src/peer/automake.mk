@@ -4,10 +4,14 @@
 # The other proxies: SUBSCRIBE, UNSUBSCRIBE and PUBLISH over UDP.
 
 noinst_LIBRARIES += src/peer/libpeer.a
+src_peer_libpeer_a_CPPFLAGS = $(AM_CPPFLAGS) $(LZ4_CFLAGS)
 src_peer_libpeer_a_SOURCES = \
 	src/peer/codec.c \
 	src/peer/codec.h \
+	src/peer/fill.c \
 	src/peer/hear.c \
+	src/peer/pack.c \
+	src/peer/pack.h \
 	src/peer/pathmtu.c \
 	src/peer/pathmtu.h \
 	src/peer/peer.h \

@@ -5,6 +5,7 @@
 #include "peer/private.h"
 
 #include "base/mem.h"
+#include "peer/pack.h"
 #include "topic/topic.h"
 #include "wire/mqtt_framer.h"
 
@@ -259,25 +260,53 @@ whole_packet(struct slice rest)
            && frame.remaining <= rest.n - frame.header_size ? frame.header_size + frame.remaining : 0;
 }
 
-/* Delivers the PUBLISHes at the beginning of 'bytes'.  One that is refused is left out: the next is
- * where its length says.  Returns how many bytes are done with; the rest is the beginning of one that
- * goes on in the next body, or what nobody can read. */
+/* A whole control packet of the stream.  One that is refused is left out. */
+static void
+hear_packet(struct peers *ps, struct peer *p, struct slice packet, struct mbuf *hold)
+{
+    struct peer_packet pkt;
+    enum peer_verdict verdict = read_packet(ps, packet, &pkt);
+
+    if (verdict != PEER_OK) {
+        count_refused(ps, verdict, packet);
+    } else if (pkt.type != PEER_PKT_PUBLISH) {
+        ps->stats.unexpected++;
+    } else {
+        deliver(ps, p, &pkt, hold);
+    }
+}
+
+/* Several in one: whole ones, and no packs among them. */
+static void
+hear_pack(struct peers *ps, struct peer *p, struct slice packet)
+{
+    struct mbuf *m = pack_open(packet);
+    struct slice rest = { m ? m->data : NULL, m ? m->size : 0 };
+    uint32_t n;
+
+    ps->stats.packed_in++;
+    for (; (n = whole_packet(rest)); rest = (struct slice) { rest.p + n, rest.n - n }) {
+        hear_packet(ps, p, (struct slice) { rest.p, n }, m);
+    }
+    ps->stats.malformed += !m || rest.n;
+    mbuf_unref(m);
+}
+
+/* Takes the control packets at the beginning of 'bytes'.  Returns how many bytes are done with; the
+ * rest is the beginning of one that goes on in the next body, or what nobody can read. */
 static uint32_t
 hear_bytes(struct peers *ps, struct peer *p, struct slice bytes, struct mbuf *hold)
 {
     struct slice rest = bytes;
-    struct peer_packet pkt;
     uint32_t n;
 
     for (; (n = whole_packet(rest)); rest = (struct slice) { rest.p + n, rest.n - n }) {
-        enum peer_verdict verdict = read_packet(ps, (struct slice) { rest.p, n }, &pkt);
+        struct slice packet = { rest.p, n };
 
-        if (verdict != PEER_OK) {
-            count_refused(ps, verdict, rest);
-        } else if (pkt.type != PEER_PKT_PUBLISH) {
-            ps->stats.unexpected++;
+        if (pack_is_one(packet)) {
+            hear_pack(ps, p, packet);
         } else {
-            deliver(ps, p, &pkt, hold);
+            hear_packet(ps, p, packet, hold);
         }
     }
     return bytes.n - rest.n;
@@ -316,21 +345,23 @@ hear_data(struct peers *ps, struct peer *p, const struct peer_pdu *pdu, usec_t n
 static void
 hear_ack(struct peers *ps, struct peer *p, const struct peer_pdu *pdu, usec_t now)
 {
-    switch (p->out ? sendstream_ack(p->out, pdu, now) : SENDSTREAM_ACK_FOREIGN) {
-    case SENDSTREAM_ACK_NEWS:
+    enum sendstream_ack_verdict verdict =
+        p->out ? sendstream_ack(p->out, pdu, now) : SENDSTREAM_ACK_FOREIGN;
+
+    if (verdict == SENDSTREAM_ACK_FOREIGN) {
+        ps->stats.unexpected++;
+        return;
+    }
+    if (verdict == SENDSTREAM_ACK_NEWS) {
         p->is_stalled = false;
         p->has_answered = true;
         p->deaf_until = now;
-        hear_life(ps, p, now);
+    }
+    hear_life(ps, p, now);
+    p->unpacks = pdu->abilities & PEER_PDU_UNPACKS;
+    if (verdict == SENDSTREAM_ACK_NEWS) {
         peers_check_path(ps, p);
         pathmtu_begin(&p->path, now);
-        break;
-    case SENDSTREAM_ACK_OLD:
-        hear_life(ps, p, now);
-        break;
-    case SENDSTREAM_ACK_FOREIGN:
-        ps->stats.unexpected++;
-        break;
     }
 }
 

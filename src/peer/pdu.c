@@ -18,7 +18,7 @@ peer_pdu_parse(struct slice d, struct peer_pdu *pdu)
     uint8_t first = reader_u8(&r), second = reader_u8(&r);
 
     *pdu = (struct peer_pdu) { .wants_ack = second & WANTS_ACK };
-    pdu->start = reader_u16(&r);
+    pdu->start = pdu->abilities = reader_u16(&r);
     if (first == FIRST && (second == PEER_PDU_PROBE || second == PEER_PDU_FOUND)) {
         pdu->type = second;
         pdu->token = reader_u32(&r);
@@ -69,7 +69,7 @@ peer_pdu_write(const struct peer_pdu *pdu, uint8_t *p)
 
     writer_u8(&w, FIRST);
     writer_u8(&w, (uint8_t) (pdu->type | (pdu->wants_ack ? WANTS_ACK : 0)));
-    writer_u16(&w, pdu->start);
+    writer_u16(&w, pdu->type == PEER_PDU_ACK ? pdu->abilities : pdu->start);
     switch (pdu->type) {
     case PEER_PDU_DATA:
         writer_u32(&w, pdu->epoch);

@@ -3,14 +3,15 @@
 /* The datagrams of the reliable dialect, byte by byte.  Stateless; numbers in network order:
  *
  *     DATA   f1  01 | 80: answer at once    start:16    epoch:32    seq:32    base:32    body
- *     ACK    f1  02    0:16    epoch:32    seq:32    taken:128
+ *     ACK    f1  02    abilities:16    epoch:32    seq:32    taken:128
  *     PROBE  f1  03    0:16    token:32    padding
  *     FOUND  f1  04    0:16    token:32    size:32
  *
  * The bodies of the DATA of an epoch, in the order of 'seq', are one stream of PUBLISH control
- * packets; 'start' is where in this body the first begins.  All before 'base' is done with.  An ACK
- * gives 'epoch' back; all before its 'seq' was taken, and of those after it the ones whose bit is
- * set, the lowest first.  The first byte has the control packet type 15, which MQTT 3.1.1 forbids, and
+ * packets, packed ones among them (pack.h) if ACKs have said that the peer understands those; 'start'
+ * is where in this body the first begins.  All before 'base' is done with.  An ACK gives 'epoch'
+ * back; all before its 'seq' was taken, and of those after it the ones whose bit is set, the lowest
+ * first.  The first byte has the control packet type 15, which MQTT 3.1.1 forbids, and
  * the version 1: no datagram of the prototype's begins so.
  *
  * A PROBE asks whether so large a datagram arrives; FOUND gives 'token' back and says how large it
@@ -33,11 +34,13 @@ enum peer_pdu_type {
 #define PEER_PDU_FOUND_SIZE 12
 #define PEER_PDU_NO_START UINT16_MAX  /* No control packet begins in this body. */
 #define PEER_PDU_TAKEN 128            /* Bits. */
+#define PEER_PDU_UNPACKS 1u           /* Ability. */
 
 struct peer_pdu {
     enum peer_pdu_type type;
     bool wants_ack;                   /* DATA: answer at once. */
     uint16_t start;                   /* DATA. */
+    uint16_t abilities;               /* ACK: PEER_PDU_UNPACKS; others are ignored. */
     uint32_t epoch, seq;              /* DATA, ACK. */
     uint32_t base;                    /* DATA. */
     uint32_t token;                   /* PROBE, FOUND. */

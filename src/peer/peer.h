@@ -41,6 +41,8 @@ struct peer_config {
     uint32_t max_peers;
     uint32_t max_filters_per_peer;    /* What a peer may want from us. */
     uint32_t max_queued_bytes;        /* Per peer, waiting to leave. */
+    uint32_t max_pack_bytes;          /* Of PUBLISHes that are compressed together (16,384, at most
+                                       * PACK_MAX); 0: none are. */
     uint32_t max_levels;
     uint16_t mtu;                     /* Largest IP packet on the way to every peer... */
     uint16_t max_mtu;                 /* ...and in band, where probes find that the path carries it. */
@@ -79,6 +81,10 @@ void peer_config_default(struct peer_config *);
     X(data_duplicate, "DATA datagrams from peers that came twice")              \
     X(data_missed, "DATA datagrams that a peer gave up and that never came")    \
     X(data_too_large, "PUBLISHes from peers beyond the limit of a queue, skipped") \
+    X(packed_out, "blocks of compressed PUBLISHes sent")                        \
+    X(packed_bytes, "bytes of PUBLISHes that were compressed")                  \
+    X(packed_saved, "bytes fewer that they were then")                          \
+    X(packed_in, "blocks of compressed PUBLISHes from peers")                   \
     X(data_refused, "DATA datagrams of another epoch, or too far out of order") \
     X(filter_limit, "filters refused at the limit per peer")                    \
     X(queue_full, "datagrams dropped at the limit of a peer's queue")

@@ -9,6 +9,7 @@
 #include <errno.h>
 
 #include "base/mem.h"
+#include "peer/pack.h"
 
 STATS_DEFINE(peer, PEER_STATS)
 
@@ -23,6 +24,7 @@ peer_config_default(struct peer_config *c)
         .max_peers = 64,
         .max_filters_per_peer = 10000,
         .max_queued_bytes = 4 << 20,
+        .max_pack_bytes = 16384,
         .max_levels = 200,
         .mtu = 1500,
         .max_mtu = 9000,
@@ -37,6 +39,7 @@ peers_create(const struct peer_config *config, usec_t now)
     mp_assert(now >= 0 && config->refresh_us > 0 && config->silent_us > 0);
     ps->config = *config;
     ps->config.max_peers = MP_MIN(config->max_peers, PEERS_LIMIT);
+    ps->config.max_pack_bytes = MP_MIN(config->max_pack_bytes, PACK_MAX);
     prng_init(&ps->prng, config->seed);
     ps->next_epoch = (uint32_t) prng_u64(&ps->prng);
     ps->remote = subtrie_create(&config->key);

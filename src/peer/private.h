@@ -1,8 +1,9 @@
 /* Copyright 2026 The ovs-mqtt-proxy authors.
  * SPDX-License-Identifier: Apache-2.0 */
-/* What the files of peer/ share: the object, and the calls between its three parts: the table of
- * peers with its clockwork (peers.c), what we tell them (tell.c), what they tell us (hear.c).  The
- * two halves of the reliable dialect (sendstream.h, recvstream.h) know none of this.
+/* What the files of peer/ share: the object, and the calls between its parts: the table of peers with
+ * its clockwork (peers.c), what we tell them (tell.c) and the PUBLISHes among that (fill.c), what they
+ * tell us (hear.c).  The two halves of the reliable dialect (sendstream.h, recvstream.h) know none of
+ * this.
  * Nobody outside peer/ includes this. */
 #ifndef MP_PEER_PRIVATE_H
 #define MP_PEER_PRIVATE_H 1
@@ -81,7 +82,12 @@ struct peer {
     struct ring control;              /* Wants (index << 1 | reason): told as they are when sent. */
     struct ring publishes;            /* struct mbuf *. */
     uint32_t queued_bytes;            /* Of 'publishes'. */
-    uint32_t head_off;                /* So much of the first of them was sent already. */
+    struct mbuf *cut;                 /* What DATA are filled from at present, or NULL... */
+    uint32_t cut_at;                  /* ...up to here... */
+    uint32_t n_cut;                   /* ...and how many PUBLISHes it is. */
+    bool unpacks;                     /* Understands what is packed: its ACKs say so. */
+    uint8_t n_unpackable;             /* Times in a row that packing saved nothing; saturates. */
+    uint32_t not_packed;              /* Bytes of 'publishes' that leave as they are. */
     struct sendstream *out;           /* Reliable dialect; NULL before its first use... */
     struct recvstream *in;            /* ...likewise. */
     struct pathmtu path;
@@ -130,16 +136,22 @@ struct peers {
 /* peers.c.  'hold': one reference is taken over. */
 void peers_put_event(struct peers *, const struct peer_event *, struct mbuf *hold);
 
+/* fill.c */
+void peers_queue_publish(struct peers *, struct peer *, struct mbuf *);
+uint32_t peers_forget_publishes(struct peers *, struct peer *);     /* How many. */
+bool peers_may_publish(const struct peer *);
+struct mbuf *peers_take_publish(struct peers *, struct peer *, usec_t now);     /* If it may. */
+void peers_relieve(struct peers *, struct peer *);          /* It is congested no more. */
+
 /* tell.c */
 void peers_begin_refresh(struct peers *, struct peer *, usec_t now);
 void peers_step_refresh(struct peers *, struct peer *, usec_t now);
 void peers_forget_queues(struct peers *, struct peer *);
 void peers_end_stream(struct peers *, struct peer *);       /* Until it says again that it can. */
-void peers_relieve(struct peers *, struct peer *);          /* It is congested no more. */
 void peers_path_changed(struct peer *);         /* 'path' was. */
 void peers_check_path(struct peers *, struct peer *);       /* After losses. */
-/* IP and UDP. */
-uint32_t peers_headers(const struct peer *);
+uint32_t peers_headers(const struct peer *);    /* IP and UDP. */
+uint32_t peers_max_body(const struct peer *);   /* Of a DATA that one IP packet holds. */
 /* When its next datagram may leave. */
 usec_t peers_send_at(const struct peer *);
 void peers_free_wants(struct peers *);

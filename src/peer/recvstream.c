@@ -316,7 +316,9 @@ struct mbuf *
 recvstream_build_ack(struct recvstream *r)
 {
     struct mbuf *m = mbuf_create(PEER_PDU_ACK_SIZE);
-    struct peer_pdu pdu = { .type = PEER_PDU_ACK, .epoch = r->epoch, .seq = r->next };
+    struct peer_pdu pdu = {
+        .type = PEER_PDU_ACK, .abilities = PEER_PDU_UNPACKS, .epoch = r->epoch, .seq = r->next,
+    };
 
     for (uint32_t i = 0; r->n_early && i < PEER_PDU_TAKEN; i++) {
         if (early_at(r, r->next + 1 + i)->body) {

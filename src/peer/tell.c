@@ -4,8 +4,7 @@
  * filters of which it has to be told, each once, and only when the datagram leaves is it decided
  * whether it says SUBSCRIBE or UNSUBSCRIBE.  So a client that flaps cannot fill the queue of a slow
  * peer, and nothing stale is ever sent.  PUBLISHes are messages: one body, shared by the peers that
- * want it, in a queue with a limit in bytes; they leave as they are, or as the bodies of DATA for a
- * peer that understands those.  One thread. */
+ * want it, in a queue with a limit in bytes (fill.c).  One thread. */
 #include "peer/private.h"
 
 #include <string.h>
@@ -22,10 +21,6 @@
 /* IP and UDP headers. */
 #define HEADERS_V4 28u
 #define HEADERS_V6 48u
-
-/* Bytes that wait for a peer beyond which those who publish are held back, until half of that is
- * gone: some milliseconds of a busy path. */
-#define CONGESTED_BYTES 65536u
 
 enum control_reason { CONTROL_CHANGED, CONTROL_REPEATED };
 
@@ -106,9 +101,8 @@ peers_headers(const struct peer *p)
     return addr_is_v4(&p->spec.addr) ? HEADERS_V4 : HEADERS_V6;
 }
 
-/* The largest body of a DATA that one IP packet holds. */
-static uint32_t
-max_data_size(const struct peer *p)
+uint32_t
+peers_max_body(const struct peer *p)
 {
     return p->path.size - peers_headers(p) - PEER_PDU_DATA_SIZE;
 }
@@ -117,7 +111,7 @@ void
 peers_path_changed(struct peer *p)
 {
     if (p->out) {
-        sendstream_set_largest(p->out, max_data_size(p));
+        sendstream_set_largest(p->out, peers_max_body(p));
     }
 }
 
@@ -141,23 +135,6 @@ peers_check_path(struct peers *ps, struct peer *p)
     }
 }
 
-/* The body of the next DATA. */
-static uint32_t
-data_size(const struct peer *p)
-{
-    return MP_MIN(max_data_size(p), p->queued_bytes - p->head_off);
-}
-
-static bool
-may_publish(const struct peer *p)
-{
-    if (!p->is_reliable) {
-        return p->publishes.n;
-    }
-    return sendstream_has_lost(p->out)
-           || (p->publishes.n && sendstream_may_send(p->out, data_size(p)));
-}
-
 usec_t
 peers_send_at(const struct peer *p)
 {
@@ -166,7 +143,7 @@ peers_send_at(const struct peer *p)
     if (p->found_size || p->probe_size) {
         return 0;
     }
-    if (may_publish(p)) {
+    if (peers_may_publish(p)) {
         at = clock_min(at, p->send_at);
     }
     return p->in ? clock_min(at, recvstream_ack_at(p->in)) : at;
@@ -231,20 +208,6 @@ want_free_if_unused(struct peers *ps, uint32_t idx)
     }
 }
 
-static struct mbuf *
-publish_take(struct peers *ps, struct peer *p)
-{
-    struct mbuf *m = (struct mbuf *) ring_take(&p->publishes);
-
-    p->queued_bytes -= m->size;
-    p->head_off = 0;
-    ps->n_queued--;
-    if (p->queued_bytes <= CONGESTED_BYTES / 2) {
-        peers_relieve(ps, p);
-    }
-    return m;
-}
-
 void
 peers_forget_queues(struct peers *ps, struct peer *p)
 {
@@ -253,39 +216,23 @@ peers_forget_queues(struct peers *ps, struct peer *p)
 
         want_free_if_unused(ps, control_take(ps, p, &reason));
     }
-    while (p->publishes.n) {
-        mbuf_unref(publish_take(ps, p));
-    }
+    peers_forget_publishes(ps, p);
     ring_uninit(&p->control);
     ring_uninit(&p->publishes);
-}
-
-void
-peers_relieve(struct peers *ps, struct peer *p)
-{
-    ps->n_relieved += p->is_congested;
-    p->is_congested = false;
-}
-
-uint32_t
-peers_n_relieved(const struct peers *ps)
-{
-    return ps->n_relieved;
 }
 
 void
 peers_end_stream(struct peers *ps, struct peer *p)
 {
     if (p->is_reliable) {
+        uint32_t n = peers_forget_publishes(ps, p);
+
         ps->stats.data_given_up += sendstream_abandon(p->out);
-        while (p->publishes.n) {
-            mbuf_unref(publish_take(ps, p));
-            p->dropped++;
-            ps->stats.stale++;
-        }
+        ps->stats.stale += n;
+        p->dropped += n;
     }
     peers_relieve(ps, p);
-    p->is_reliable = p->is_stalled = false;
+    p->is_reliable = p->is_stalled = p->unpacks = false;
     forget_path(p);
 }
 
@@ -419,15 +366,6 @@ obstacle_to(const struct peers *ps, const struct peer *p, const struct peer_publ
     return size > max || p->queued_bytes > max - size ? OBSTACLE_FULL : OBSTACLE_NONE;
 }
 
-static void
-queue_publish(struct peers *ps, struct peer *p, struct mbuf *m)
-{
-    ring_put(&p->publishes, (uintptr_t) mbuf_ref(m));
-    p->queued_bytes += m->size;
-    ps->n_queued++;
-    p->is_congested |= p->is_reliable && !p->is_stalled && p->queued_bytes > CONGESTED_BYTES;
-}
-
 /* What could not be queued for a peer, or for several. */
 static void
 count_obstacle(struct peers *ps, struct peer *p, enum obstacle obstacle, bool *said_too_big)
@@ -474,7 +412,7 @@ peers_publish(struct peers *ps, const struct peer_publish *pub, usec_t now)
         count_obstacle(ps, p, obstacle, &is_too_big);
         if (obstacle == OBSTACLE_NONE) {
             m = m ? m : peer_build_publish(pub);
-            queue_publish(ps, p, m);
+            peers_queue_publish(ps, p, m);
             is_congested |= p->is_congested;
         }
     }
@@ -507,50 +445,6 @@ take_control(struct peers *ps, struct peer *p)
     }
     want_free_if_unused(ps, idx);
     return m;
-}
-
-/* A datagram of the reliable dialect, full of what waits: the path between two edges costs the same
- * for a small datagram as for a full one.  Nothing waits for more. */
-static struct mbuf *
-take_data(struct peers *ps, struct peer *p, usec_t now)
-{
-    struct peer_pdu pdu = { .start = PEER_PDU_NO_START };
-    struct mbuf *m = sendstream_send_again(p->out, now);
-
-    if (m) {
-        ps->stats.data_sent_again++;
-        return m;
-    }
-    m = mbuf_create(PEER_PDU_DATA_SIZE + data_size(p));
-    for (uint32_t at = PEER_PDU_DATA_SIZE; at < m->size; ) {
-        const struct mbuf *head = (struct mbuf *) ring_at(&p->publishes, 0);
-        uint32_t n = MP_MIN(head->size - p->head_off, m->size - at);
-
-        if (!p->head_off && pdu.start == PEER_PDU_NO_START) {
-            pdu.start = (uint16_t) (at - PEER_PDU_DATA_SIZE);
-        }
-        memcpy(m->data + at, head->data + p->head_off, n);
-        at += n;
-        p->head_off += n;
-        if (p->head_off == head->size) {
-            mbuf_unref(publish_take(ps, p));
-            ps->stats.publishes_out++;
-            p->publishes_out++;
-        }
-    }
-    sendstream_send(p->out, m, &pdu, now);
-    return m;
-}
-
-static struct mbuf *
-take_publish(struct peers *ps, struct peer *p, usec_t now)
-{
-    if (p->is_reliable) {
-        return take_data(ps, p, now);
-    }
-    ps->stats.publishes_out++;
-    p->publishes_out++;
-    return publish_take(ps, p);
 }
 
 static struct mbuf *
@@ -595,9 +489,9 @@ take_datagram(struct peers *ps, struct peer *p, usec_t now, uint16_t *mtu)
     } else if (p->probe_size) {
         *mtu = p->probe_size;
         m = take_probe(ps, p);
-    } else if (may_publish(p) && (p->publish_first || !may_control)) {
+    } else if (peers_may_publish(p) && (p->publish_first || !may_control)) {
         *mtu = p->is_reliable ? p->path.size : p->path.base;      /* ...but of DATA. */
-        m = take_publish(ps, p, now);
+        m = peers_take_publish(ps, p, now);
         p->publish_first = false;
     } else {
         m = take_control(ps, p);

@@ -16,6 +16,7 @@ tests_bench_mqtt_load_SOURCES = \
 	tests/bench/load.h \
 	tests/bench/load-bulk.c \
 	tests/bench/load-packets.c \
+	tests/bench/load-payload.c \
 	tests/bench/load-report.c \
 	tests/bench/load-send.c \
 	tests/bench/mqtt-load.c

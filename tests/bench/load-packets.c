@@ -87,6 +87,5 @@ load_build_message(const struct load *l, struct conn *c)
     } while (left);
     memcpy(p, topic, n_topic);
     p += n_topic + n_id;              /* load_send_message() writes the identifier. */
-    memset(p, 'x', (size_t) l->size);
     c->message_size = (size_t) (p - c->message) + (size_t) l->size;
 }

@@ -49,7 +49,7 @@ load_flush(const struct load *l, struct conn *c)
 }
 
 bool
-load_send_message(const struct load *l, struct conn *c)
+load_send_message(struct load *l, struct conn *c)
 {
     struct stamp stamp = {
         .sent_ns = load_now_ns(), .seq = c->n_sent++, .publisher = (uint32_t) c->index,
@@ -58,6 +58,7 @@ load_send_message(const struct load *l, struct conn *c)
     uint8_t *payload = c->message + c->message_size - l->size;
 
     memcpy(payload, &stamp, sizeof stamp);
+    load_fill_body(l, payload + sizeof stamp);
     if (l->qos) {
         unsigned int id = (unsigned int) (c->n_ids++ % 65535) + 1;
 

@@ -1,8 +1,8 @@
 /* Copyright 2026 The ovs-mqtt-proxy authors.
  * SPDX-License-Identifier: Apache-2.0 */
 /* What the parts of the load generator share: mqtt-load.c makes the load, of load-packets.c's
- * control packets, which load-send.c writes; load-report.c measures and prints, load-bulk.c what
- * many bytes at once take.  One thread. */
+ * control packets with load-payload.c's payloads, which load-send.c writes; load-report.c measures
+ * and prints, load-bulk.c what many bytes at once take.  One thread. */
 #ifndef MP_BENCH_LOAD_H
 #define MP_BENCH_LOAD_H 1
 
@@ -61,6 +61,12 @@ struct totals {                       /* Sums over all connections, at one momen
     uint64_t cpu_ms[MAX_PIDS];
 };
 
+struct bodies {                       /* What payloads go on with, one after the other. */
+    uint8_t *bytes;
+    uint32_t size, n, next;
+    uint64_t state;                   /* Of the generator that made them. */
+};
+
 struct load {
     const char *mode, *pub_netns, *sub_netns, *pub_host, *sub_host, *user, *password;
     const char *pid_names[MAX_PIDS];
@@ -68,7 +74,8 @@ struct load {
     int port, n_pubs, n_subs, size, window, outstanding, qos;
     double seconds, warm_up;
     uint64_t bytes, count;            /* Of each publisher in bulk; else count is 0. */
-    bool nagle;
+    bool nagle, senml;
+    struct bodies bodies;
     int epoll;
     struct conn conns[MAX_CONNS];     /* Publishers or pingers first, then subscribers. */
     struct flow *flows;               /* [publisher], [subscriber] or [pair]. */
@@ -90,11 +97,13 @@ void load_bulk(struct load *);
 void load_write_all(int fd, const void *, size_t n);  /* Something small, at the beginning. */
 void load_send_connect(const struct load *, const struct conn *);
 void load_send_subscribe(const struct load *, const struct conn *);
+void load_make_bodies(struct load *);
+void load_fill_body(struct load *, uint8_t *);
 void load_build_message(const struct load *, struct conn *);
 
 /* Writes what waits to be written.  False: the socket takes no more. */
 bool load_flush(const struct load *, struct conn *);
-bool load_send_message(const struct load *, struct conn *);         /* Nothing may wait. */
+bool load_send_message(struct load *, struct conn *);      /* Nothing may wait. */
 void load_owe_ack(struct conn *, uint8_t first, const uint8_t *id);
 
 void load_take_totals(const struct load *, struct totals *);

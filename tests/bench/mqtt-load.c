@@ -10,7 +10,8 @@
  *   bulk    N publishers that begin at once with BYTES each, and one subscriber or none; within
  *           SECONDS at most
  *
- * Every message is a write() of its own, with TCP_NODELAY unless Nagle's algorithm is asked for.
+ * Payloads are random bytes or SenML.  Every message is a write() of its own, with TCP_NODELAY
+ * unless Nagle's algorithm is asked for.
  * A message is done when it arrives; with QoS 1 and 2 the window is also what the broker has
  * not acknowledged to the end.  What is lost is counted; a publisher none of whose messages
  * arrived for a second gives up on those under way, and goes on.  Before measuring, messages
@@ -509,9 +510,10 @@ usage(void)
     fputs("usage: mqtt-load [-P PUB_NETNS] [-S SUB_NETNS] [-p PORT] [-n PUBLISHERS]\n"
           "                 [-m SUBSCRIBERS] [-z BYTES] [-w WINDOW] [-o OUTSTANDING] [-g]\n"
           "                 [-t SECONDS] [-W WARM_UP_SECONDS] [-c NAME=PID]...\n"
-          "                 [-q QOS] [-b BYTES] [-u USER -k PASSWORD]\n"
+          "                 [-q QOS] [-b BYTES] [-s] [-u USER -k PASSWORD]\n"
           "                 ping HOST | pubsub PUB_HOST SUB_HOST | bulk PUB_HOST [SUB_HOST]\n"
-          "-g: with Nagle's algorithm; -c: CPU time of a process per 1,000 messages\n", stderr);
+          "-g: with Nagle's algorithm; -s: SenML, not random bytes;\n"
+          " -c: CPU time of a process per 1,000 messages\n", stderr);
     exit(2);
 }
 
@@ -533,7 +535,7 @@ parse_options(struct load *l, int argc, char *argv[])
 {
     int option;
 
-    while ((option = getopt(argc, argv, "P:S:p:n:m:z:w:o:gt:W:c:q:b:u:k:")) != -1) {
+    while ((option = getopt(argc, argv, "P:S:p:n:m:z:w:o:gst:W:c:q:b:u:k:")) != -1) {
         switch (option) {
         case 'P': l->pub_netns = optarg; break;
         case 'S': l->sub_netns = optarg; break;
@@ -544,6 +546,7 @@ parse_options(struct load *l, int argc, char *argv[])
         case 'w': l->window = atoi(optarg); break;
         case 'o': l->outstanding = atoi(optarg); break;
         case 'g': l->nagle = true; break;
+        case 's': l->senml = true; break;
         case 't': l->seconds = atof(optarg); break;
         case 'W': l->warm_up = atof(optarg); break;
         case 'c': add_pid(l, optarg); break;
@@ -607,6 +610,7 @@ main(int argc, char *argv[])
     for (int i = 0; i < l.n_flows; i++) {
         l.flows[i].from = &l.conns[l.n_pubs > 1 ? i : 0];
     }
+    load_make_bodies(&l);
     open_all(&l);
     prime(&l);
     l.count ? load_bulk(&l) : run(&l);

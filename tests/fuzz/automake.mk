@@ -28,7 +28,7 @@ check_PROGRAMS += tests/fuzz/fuzz-peer
 TESTS += tests/fuzz/fuzz-peer
 tests_fuzz_fuzz_peer_SOURCES = tests/fuzz/fuzz-peer.c $(FUZZ_COMMON)
 tests_fuzz_fuzz_peer_LDADD = src/peer/libpeer.a src/topic/libtopic.a src/wire/libwire.a \
-	src/base/libbase.a
+	src/base/libbase.a $(LZ4_LIBS)
 
 check_PROGRAMS += tests/fuzz/fuzz-mqtt
 TESTS += tests/fuzz/fuzz-mqtt

@@ -28,7 +28,7 @@ tests_sim_sim_proxy_SOURCES = \
 	tests/unit/tap.h
 tests_sim_sim_proxy_LDADD = \
 	src/proxy/libproxy.a src/peer/libpeer.a src/mqtt/libmqtt.a src/utcp/libutcp.a \
-	src/net/libnet.a src/topic/libtopic.a src/wire/libwire.a src/base/libbase.a
+	src/net/libnet.a src/topic/libtopic.a src/wire/libwire.a src/base/libbase.a $(LZ4_LIBS)
 
 MOSTLYCLEANFILES += sim-proxy-*.pcap
 
@@ -56,7 +56,7 @@ tests_sim_sim_churn_SOURCES = \
 	tests/unit/tap.h
 tests_sim_sim_churn_LDADD = \
 	src/proxy/libproxy.a src/peer/libpeer.a src/mqtt/libmqtt.a src/utcp/libutcp.a \
-	src/net/libnet.a src/topic/libtopic.a src/wire/libwire.a src/base/libbase.a
+	src/net/libnet.a src/topic/libtopic.a src/wire/libwire.a src/base/libbase.a $(LZ4_LIBS)
 
 check_PROGRAMS += tests/sim/sim-soak
 TESTS += tests/sim/sim-soak
@@ -67,4 +67,4 @@ tests_sim_sim_soak_SOURCES = \
 	tests/unit/tap.h
 tests_sim_sim_soak_LDADD = \
 	src/proxy/libproxy.a src/peer/libpeer.a src/mqtt/libmqtt.a src/utcp/libutcp.a \
-	src/net/libnet.a src/topic/libtopic.a src/wire/libwire.a src/base/libbase.a
+	src/net/libnet.a src/topic/libtopic.a src/wire/libwire.a src/base/libbase.a $(LZ4_LIBS)

@@ -70,7 +70,8 @@ address(const struct sim *s, unsigned int last)
     return a;
 }
 
-/* The payload of a message tells who sent it and which it is; its length and rest follow. */
+/* The payload of a message tells who sent it and which it is; its length and rest follow.  Every other
+ * one can be compressed. */
 static uint32_t
 payload_of(const struct client *c, uint32_t number, uint8_t *buf)
 {
@@ -84,7 +85,7 @@ payload_of(const struct client *c, uint32_t number, uint8_t *buf)
     buf[2] = (uint8_t) (number >> 8);
     buf[3] = (uint8_t) number;
     for (uint32_t i = 4; i < n; i++) {
-        buf[i] = (uint8_t) prng_u64(&prng);
+        buf[i] = (uint8_t) (prng_u64(&prng) & (number & 1 ? 0x11 : 0xff));
     }
     return n;
 }
@@ -451,6 +452,17 @@ n_crossed(const struct sim *s)
     return n;
 }
 
+static uint64_t
+n_packed(const struct sim *s)
+{
+    uint64_t n = 0;
+
+    for (int e = 0; e < N_EDGES; e++) {
+        n += peers_stats(proxy_peers(s->proxy[e]))->packed_in;
+    }
+    return n;
+}
+
 static bool
 check_crossings(struct sim *s)
 {
@@ -603,14 +615,15 @@ describe(const struct sim *s)
                  (unsigned long long) c->path.n_lost);
         }
     }
-    diag("between the edges: %llu PUBLISHes, %llu frames, %llu lost%s; %.1f s",
-         (unsigned long long) n_crossed(s), (unsigned long long) s->core.n_sent,
+    diag("between the edges: %llu PUBLISHes, %llu packs, %llu frames, %llu lost%s; %.1f s",
+         (unsigned long long) n_crossed(s), (unsigned long long) n_packed(s),
+         (unsigned long long) s->core.n_sent,
          (unsigned long long) s->core.n_lost, s->core_is_perfect ? " (perfect)" : "",
          (double) s->now / 1e6);
 }
 
 static bool
-run_seed(uint64_t seed, const char *pcap, bool verbose)
+run_seed(uint64_t seed, const char *pcap, bool verbose, uint64_t *packs)
 {
     struct sim *s = mem_alloc(sizeof *s);
     bool good;
@@ -621,6 +634,7 @@ run_seed(uint64_t seed, const char *pcap, bool verbose)
         diag("seed %llu after %.3f s: %s", (unsigned long long) seed, (double) s->now / 1e6,
              s->why);
     }
+    *packs += n_packed(s);
     if (verbose) {
         describe(s);
     }
@@ -632,10 +646,10 @@ run_seed(uint64_t seed, const char *pcap, bool verbose)
 int
 main(int argc, char *argv[])
 {
-    uint64_t first = FIRST_SEED, n = N_SEEDS, n_failed = 0;
+    uint64_t first = FIRST_SEED, n = N_SEEDS, n_failed = 0, packs = 0;
 
     if (argc >= 3 && !strcmp(argv[1], "--seed")) {
-        ok(run_seed(strtoull(argv[2], NULL, 0), argc >= 5 ? argv[4] : NULL, true), "seed %s",
+        ok(run_seed(strtoull(argv[2], NULL, 0), argc >= 5 ? argv[4] : NULL, true, &packs), "seed %s",
            argv[2]);
         return done_testing();
     }
@@ -644,17 +658,18 @@ main(int argc, char *argv[])
         n = strtoull(argv[3], NULL, 0);
     }
     for (uint64_t seed = first; seed < first + n && n_failed < 10; seed++) {
-        if (!run_seed(seed, NULL, false)) {
+        if (!run_seed(seed, NULL, false, &packs)) {
             char pcap[64];
 
             n_failed++;
             snprintf(pcap, sizeof pcap, "sim-proxy-%llu.pcap", (unsigned long long) seed);
-            run_seed(seed, pcap, true);
+            run_seed(seed, pcap, true, &packs);
             diag("the path between the edges is in %s; replay: %s --seed %llu --pcap FILE", pcap,
                  argv[0], (unsigned long long) seed);
         }
     }
     ok(!n_failed, "seeds %llu to %llu: what must arrive does, whole and in order; nothing is left",
        (unsigned long long) first, (unsigned long long) (first + n - 1));
+    ok(packs > n / 4, "%llu times PUBLISHes crossed compressed", (unsigned long long) packs);
     return done_testing();
 }

@@ -3,6 +3,7 @@
 """Two edges: the prototype's network with a learning-switch controller, a daemon at s2 that takes
 192.168.1.101 and one at s3 that takes 192.168.1.104, subscribers on h2, publishers on h3."""
 
+import json
 import socket
 import time
 
@@ -196,6 +197,40 @@ def trunk():
         assert sub.wait_messages(4)[3].payload == payload
         wait_for(lambda: e.mp3.json("peer/show")[0]["mtu"] == 1500, 5, "the base again")
         assert e.mp3.json("stats/show")["peer"]["black_holes"] == 1
+
+
+def senml(n_records):
+    """Readings as sensors send them (RFC 8428)."""
+    return json.dumps([{"n": ("temperature", "pressure", "flow")[i % 3], "u": ("Cel", "Pa", "m3/s")[i % 3],
+                        "t": -i, "v": i * 7919 % 10007 / 100} for i in range(n_records)]).encode()
+
+
+@test("what-sensors-send-crosses-compressed", timeout=90, needs=NEEDS)
+def compressed():
+    with Lab() as lab:
+        e = Edges(lab)
+        sub = lab.subscribe(e.h2, H1, "senml", **LOGIN)
+        e.wait_datagrams(1, src=H1)
+        lab.publish(e.h3, H4, "senml", "first", qos=1, **LOGIN)
+        wait_for(lambda: e.mp3.json("peer/show")[0]["dialect"] == "reliable", 15,
+                 "the other proxy's word that it speaks the reliable dialect")
+        lab.publish(e.h3, H4, "senml", "second", qos=1, **LOGIN)
+        sub.wait_messages(2)
+        # Whoever answers DATA says that it can be sent packs.
+        wait_for(lambda: any(f.payload[:2] == b"\xf1\2" for f in e.root.frames(proto=17)), 5, "an ACK")
+        before = len(e.root.frames(proto=17))
+        payload = senml(1000)
+        lab.publish(e.h3, H4, "senml", payload, qos=1, **LOGIN)
+        assert sub.wait_messages(3)[2].payload == payload
+        there, here = (mp.json("stats/show")["peer"] for mp in (e.mp3, e.mp2))
+        assert there["packed_out"] == here["packed_in"] == 1, (there, here)
+        assert there["packed_saved"] > len(payload) / 2, there
+        data = [f for f in e.root.frames(proto=17)[before:] if f.payload[:2] in (b"\xf1\1", b"\xf1\x81")]
+        assert len(data) * 1456 < len(payload) / 2, "%d datagrams" % len(data)
+        payload = payload_bytes(60000)
+        lab.publish(e.h3, H4, "senml", payload, qos=1, **LOGIN)
+        assert sub.wait_messages(4)[3].payload == payload
+        assert e.mp3.json("stats/show")["peer"]["packed_out"] == 1, "what saves nothing is not packed"
 
 
 @test("large-message-to-a-prototype-is-refused-aloud", timeout=90, needs=NEEDS)
