@@ -267,8 +267,8 @@ note_writable(struct utcp *u, struct utcp_conn *c, const struct utcp_ext *e)
     }
 }
 
-/* Waiting for what may only be reordered must not make the retransmission timer run out later: it
- * counts from when the first segment was sent. */
+/* Waiting for what may only be reordered, or for a tail probe's time, must not make the
+ * retransmission timer run out later: it counts from when the first segment was sent. */
 static void
 make_up_for_wait(struct utcp *u, struct utcp_conn *c)
 {
@@ -292,7 +292,7 @@ rearm(struct utcp *u, struct utcp_conn *c, const struct news *news, uint32_t wai
         utcp_timer_set(u, c, TIMER_REO, wait_us);
     } else if (news->acked || c->timer == TIMER_REO || (c->timer == TIMER_TLP && news->delivered)
                || (c->timer == TIMER_NONE && !(c->flags & CONN_TLP_DUE))) {
-        bool has_waited = c->timer == TIMER_REO && !news->acked;
+        bool has_waited = (c->timer == TIMER_REO || c->timer == TIMER_TLP) && !news->acked;
 
         c->flags &= ~CONN_TLP_DUE;
         c->timer = TIMER_NONE;

@@ -11,6 +11,8 @@ tests_sim_sim_utcp_SOURCES = \
 	tests/sim/invariants.h \
 	tests/sim/net.c \
 	tests/sim/net.h \
+	tests/sim/router.c \
+	tests/sim/router.h \
 	tests/sim/sim-utcp.c \
 	tests/unit/tap.h
 tests_sim_sim_utcp_LDADD = src/utcp/libutcp.a src/wire/libwire.a src/base/libbase.a

@@ -1,9 +1,9 @@
 /* Copyright 2026 The ovs-mqtt-proxy authors.
  * SPDX-License-Identifier: Apache-2.0 */
 /* The endpoint against reference clients over a bad path, a function of a seed: whole frames with
- * checksums, loss up to 30 %, reordering, duplication, corruption, congestion marks, small buffers,
- * slow readers.  Every octet is checked; nothing may leak or be left over; whatever the endpoint has
- * queued goes, or goes again, within the RTO of RFC 6298.
+ * checksums, loss up to 30 %, reordering, duplication, corruption, congestion marks, paths that carry
+ * less at times, small buffers, slow readers.  Every octet is checked; nothing may leak or be left
+ * over; whatever the endpoint has queued goes, or goes again, within the RTO of RFC 6298.
  *
  *     sim-utcp                       the seeds of 'make check'
  *     sim-utcp --seed N [--pcap F]   one seed, with a line about it
@@ -19,9 +19,11 @@
 #include "sim/client.h"
 #include "sim/invariants.h"
 #include "sim/net.h"
+#include "sim/router.h"
 #include "unit/tap.h"
 #include "utcp/utcp.h"
 #include "wire/frame.h"
+#include "wire/quote.h"
 
 #define FIRST_SEED 1
 #define N_SEEDS 600
@@ -46,6 +48,8 @@ struct sim {
     struct prng prng, ecn_prng;
     uint32_t marked;                  /* Of 1000 that may be. */
     struct simnet net;
+    struct simrouter router;
+    bool has_router;
     struct utcp *u;
     struct utcp_config cfg;
     struct app apps[MAX_CLIENTS];
@@ -174,6 +178,13 @@ setup(struct sim *s, uint64_t seed, const char *pcap)
     prng_init(&s->ecn_prng, seed ^ 0xec);
     s->marked = prng_below(&s->ecn_prng, 3) ? prng_below(&s->ecn_prng, 200) : 0;
     s->cfg.ecn = prng_below(&s->ecn_prng, 4);
+    s->has_router = seed % 4 == 0;
+    if (s->has_router) {
+        struct ip_addr addr;
+
+        addr_parse(&addr, s->is_v6 ? "2001:db8::3" : "192.0.2.3");
+        simrouter_init(&s->router, seed, &addr, s->now);
+    }
     s->n_apps = one_in(s, 8) ? MAX_CLIENTS : between(s, 1, 5);
     if (s->n_apps == MAX_CLIENTS) {   /* They take turns. */
         s->cfg.rcv_budget = 1000 + prng_below(&s->ecn_prng, 5000);
@@ -224,8 +235,11 @@ transmit(struct sim *s, enum simnet_side to, const struct wire_tcp *t, uint8_t t
     l3.dst = to_server ? s->server : s->host;
 
     uint8_t *frame = wire_build_tcp(&l3, t, payload, t->payload.n);
+    size_t n = (size_t) (payload + t->payload.n - frame);
 
-    simnet_send(&s->net, to, frame, (size_t) (payload + t->payload.n - frame), s->now);
+    if (to_server || !s->has_router || simrouter_passes(&s->router, &s->net, frame, n, s->now)) {
+        simnet_send(&s->net, to, frame, n, s->now);
+    }
 }
 
 /* The server's application: echoes nothing, checks what comes, writes its own stream. */
@@ -357,11 +371,30 @@ drain_events(struct sim *s)
     return true;
 }
 
+/* From the router, to the server. */
+static void
+deliver_icmp(struct sim *s, const struct wire_frame *w)
+{
+    struct wire_quote q;
+
+    if (wire_quote_parse(&q, w->icmp.body, s->is_v6 ? WIRE_IPV6 : WIRE_IPV4)) {
+        struct utcp_tuple t = {
+            .local = q.src, .remote = q.dst, .local_port = q.src_port, .remote_port = q.dst_port,
+        };
+
+        utcp_icmp(s->u, &t, q.seq, UTCP_ICMP_TOO_BIG, (uint16_t) w->icmp.rest, s->now);
+    }
+}
+
 static bool
 deliver(struct sim *s, const struct simnet_frame *f)
 {
     struct wire_frame w;
 
+    if (wire_parse(&w, f->data, f->n) == WIRE_OK && w.kind == WIRE_ICMP && f->to == SIMNET_SERVER) {
+        deliver_icmp(s, &w);
+        return drain_events(s);
+    }
     if (wire_parse(&w, f->data, f->n) != WIRE_OK || w.kind != WIRE_TCP) {
         return true;                  /* Damaged: as if lost. */
     }
@@ -614,7 +647,7 @@ run(struct sim *s)
     return false;
 }
 
-static uint64_t n_turns_awaited;      /* In all. */
+static uint64_t n_turns_awaited, n_narrower;    /* In all. */
 
 static bool
 play(uint64_t seed, const char *pcap, bool is_verbose)
@@ -656,6 +689,7 @@ play(uint64_t seed, const char *pcap, bool is_verbose)
         }
     }
     n_turns_awaited += utcp_stats(s->u)->turns_awaited;
+    n_narrower += utcp_stats(s->u)->icmp_pmtu;
     teardown(s);
     mem_free(s);
     return good;
@@ -681,6 +715,7 @@ play_many(const char *program, uint64_t first, uint64_t n)
     if (n >= N_SEEDS) {
         ok(n_turns_awaited >= n / 4, "in some, windows opened by turns (%llu times)",
            (unsigned long long) n_turns_awaited);
+        ok(n_narrower >= n / 8, "paths turn out to carry less");
     }
 }
 

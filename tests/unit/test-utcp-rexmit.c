@@ -378,6 +378,35 @@ TEST(tail_probe)
     "icmp big 1 " LEN1 "\n"                                     \
     "stat icmp_pmtu 1\n" REST1
 
+/* The first of two segments was too large, and one of its two pieces is lost again. */
+#define NARROW_AND_LOSSY(FIRST, REST)                   \
+    "< S 0 mss 1400 sackok ts 1000\n"                   \
+    "> SA 0 ack 1\n"                                    \
+    "+100\n"                                            \
+    "< A 1 ack 1 ts 1100\n"                             \
+    "! open\n"                                          \
+    "send 1800\n"                                       \
+    "> A 1:1388\n> PA 1389:412\n"                       \
+    "+1\n"                                              \
+    "icmp big 1 1300\n"                                 \
+    FIRST REST                                          \
+    "+150\n"                                            \
+    "< A 1 ack 1 ts 1100 sack 1389-1801\n"              \
+    "+149\n"                                            \
+    ">.\n"                                              \
+    "+3\n"                                              \
+    FIRST                                               \
+    "stat tail_probes 0\n"                              \
+    "stat timeouts 1\n"
+
+TEST(timer_after_probe_timer)
+{
+    const char *name = "a SACK in place of the tail probe does not put the RTO off (RFC 6298 5)";
+
+    script_family(name, NARROW_AND_LOSSY("> A 1:1248\n", "> A 1249:140\n"), false);
+    script_family(name, NARROW_AND_LOSSY("> A 1:1228\n", "> A 1229:160\n"), true);
+}
+
 TEST(path_mtu)
 {
     /* What was too large goes again in smaller pieces, and that is no sign of congestion. */
@@ -430,6 +459,7 @@ main(void)
     RUN(sack);
     RUN(dsack);
     RUN(tail_probe);
+    RUN(timer_after_probe_timer);
     RUN(path_mtu);
     return done_testing();
 }
