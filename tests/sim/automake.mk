@@ -14,6 +14,8 @@ tests_sim_sim_utcp_SOURCES = \
 	tests/sim/router.c \
 	tests/sim/router.h \
 	tests/sim/sim-utcp.c \
+	tests/sim/utcp-world.c \
+	tests/sim/utcp-world.h \
 	tests/unit/tap.h
 tests_sim_sim_utcp_LDADD = src/utcp/libutcp.a src/wire/libwire.a src/base/libbase.a
 
