@@ -161,7 +161,7 @@ show_peers(struct ctl_view *v)
 {
     struct grid *g = grid_create("peer,via,dialect,state,heard,filters,queued,datagrams in,"
                                  "datagrams out,publishes in,publishes out,dropped,under way,"
-                                 "sent again,mtu");
+                                 "sent again,mtu,compressed");
     struct peer_info info;
     usec_t now = v->now(v->aux);
     uint32_t pos = 0;
@@ -185,6 +185,7 @@ show_peers(struct ctl_view *v)
         grid_int(g, info.stream.n_out);
         grid_int(g, info.stream.n_sent_again);
         grid_int(g, info.mtu);
+        grid_text(g, "%s", info.unpacks ? "yes" : "no");
     }
     return g;
 }

@@ -20,27 +20,19 @@
  * time, up to so many times. */
 #define MAX_UNPACKABLE 7
 
+uint32_t
+peers_n_waiting(const struct peer *p)
+{
+    return p->queued_bytes + (p->cut ? p->cut->size - p->cut_at : 0);
+}
+
 void
 peers_queue_publish(struct peers *ps, struct peer *p, struct mbuf *m)
 {
     ring_put(&p->publishes, (uintptr_t) mbuf_ref(m));
     p->queued_bytes += m->size;
     ps->n_queued++;
-    p->is_congested |= p->is_reliable && !p->is_stalled && p->queued_bytes > CONGESTED_BYTES;
-}
-
-static struct mbuf *
-publish_take(struct peers *ps, struct peer *p)
-{
-    struct mbuf *m = (struct mbuf *) ring_take(&p->publishes);
-
-    p->queued_bytes -= m->size;
-    p->not_packed -= MP_MIN(p->not_packed, m->size);
-    ps->n_queued--;
-    if (p->queued_bytes <= CONGESTED_BYTES / 2) {
-        peers_relieve(ps, p);
-    }
-    return m;
+    p->is_congested |= p->is_reliable && !p->is_stalled && peers_n_waiting(p) > CONGESTED_BYTES;
 }
 
 void
@@ -54,6 +46,17 @@ uint32_t
 peers_n_relieved(const struct peers *ps)
 {
     return ps->n_relieved;
+}
+
+static struct mbuf *
+publish_take(struct peers *ps, struct peer *p)
+{
+    struct mbuf *m = (struct mbuf *) ring_take(&p->publishes);
+
+    p->queued_bytes -= m->size;
+    p->not_packed -= MP_MIN(p->not_packed, m->size);
+    ps->n_queued--;
+    return m;
 }
 
 static void
@@ -88,20 +91,17 @@ peers_forget_publishes(struct peers *ps, struct peer *p)
     while (p->publishes.n) {
         mbuf_unref(publish_take(ps, p));
     }
+    p->not_packed = 0;
+    p->n_unpackable = 0;
+    peers_relieve(ps, p);
     return n;
-}
-
-static uint32_t
-n_waiting(const struct peer *p)
-{
-    return p->queued_bytes + (p->cut ? p->cut->size - p->cut_at : 0);
 }
 
 /* The body of the next DATA, at most. */
 static uint32_t
 max_next_body(const struct peer *p)
 {
-    return MP_MIN(peers_max_body(p), n_waiting(p));
+    return MP_MIN(peers_max_body(p), peers_n_waiting(p));
 }
 
 bool
@@ -111,7 +111,7 @@ peers_may_publish(const struct peer *p)
         return p->publishes.n;
     }
     return sendstream_has_lost(p->out)
-           || (n_waiting(p) && sendstream_may_send(p->out, max_next_body(p)));
+           || (peers_n_waiting(p) && sendstream_may_send(p->out, max_next_body(p)));
 }
 
 /* The PUBLISHes at the head of the queue, packed, if that saves something.  Else they will leave as
@@ -132,11 +132,12 @@ cut_packed(struct peers *ps, struct peer *p)
         memcpy(bytes + n, m->data, m->size);
         n += m->size;
     }
-    if (!n) {
-        return false;
+    if (n < PACK_MIN) {
+        return false;                 /* What follows it is too large. */
     }
     packed = pack(bytes, n);
     if (!packed) {
+        ps->stats.packed_vain++;
         p->not_packed = n << p->n_unpackable;
         p->n_unpackable += p->n_unpackable < MAX_UNPACKABLE;
         return false;
@@ -200,6 +201,9 @@ take_data(struct peers *ps, struct peer *p, usec_t now)
         }
     }
     m->size = at;
+    if (peers_n_waiting(p) <= CONGESTED_BYTES / 2) {
+        peers_relieve(ps, p);
+    }
     sendstream_send(p->out, m, &pdu, now);
     return m;
 }

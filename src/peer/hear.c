@@ -38,6 +38,7 @@ begin_stream(struct peers *ps, struct peer *p, usec_t now)
             p->out = sendstream_create(ps->next_epoch++);
             peers_path_changed(p);
         }
+        p->unpacks &= p->is_reliable;
         p->is_reliable = true;
     }
 }
@@ -233,17 +234,24 @@ hear_publishes(struct peers *ps, struct peer *p, struct slice datagram)
     return datagram.n - rest.n;
 }
 
+enum sign_of_life {
+    LIFE_ANY,                         /* It may be another program by now. */
+    LIFE_ANSWER,                      /* To our stream, which goes on. */
+};
+
 /* 'p' is alive.  If we did not know, it may have missed, or forgotten, what we want. */
 static void
-hear_life(struct peers *ps, struct peer *p, usec_t now)
+hear_life(struct peers *ps, struct peer *p, enum sign_of_life sign, usec_t now)
 {
     bool was_up = p->up && now - p->last_heard_at < ps->config.silent_us;
 
     p->up = true;
     p->last_heard_at = now;
     if (!was_up) {
-        peers_end_stream(ps, p);
-        p->deaf_until = now;          /* It may be another program by now. */
+        if (sign == LIFE_ANY) {
+            peers_end_stream(ps, p);
+            p->deaf_until = now;
+        }
         peers_put_event(ps, &(struct peer_event) { .type = PEER_EV_UP, .peer = p->id }, NULL);
         peers_begin_refresh(ps, p, now);
     }
@@ -280,11 +288,11 @@ hear_packet(struct peers *ps, struct peer *p, struct slice packet, struct mbuf *
 static void
 hear_pack(struct peers *ps, struct peer *p, struct slice packet)
 {
-    struct mbuf *m = pack_open(packet);
+    struct mbuf *m = ps->config.max_pack_bytes ? pack_open(packet) : NULL;
     struct slice rest = { m ? m->data : NULL, m ? m->size : 0 };
     uint32_t n;
 
-    ps->stats.packed_in++;
+    ps->stats.packed_in += m != NULL;
     for (; (n = whole_packet(rest)); rest = (struct slice) { rest.p + n, rest.n - n }) {
         hear_packet(ps, p, (struct slice) { rest.p, n }, m);
     }
@@ -292,37 +300,45 @@ hear_pack(struct peers *ps, struct peer *p, struct slice packet)
     mbuf_unref(m);
 }
 
-/* Takes the control packets at the beginning of 'bytes'.  Returns how many bytes are done with; the
- * rest is the beginning of one that goes on in the next body, or what nobody can read. */
-static uint32_t
-hear_bytes(struct peers *ps, struct peer *p, struct slice bytes, struct mbuf *hold)
-{
-    struct slice rest = bytes;
-    uint32_t n;
-
-    for (; (n = whole_packet(rest)); rest = (struct slice) { rest.p + n, rest.n - n }) {
-        struct slice packet = { rest.p, n };
-
-        if (pack_is_one(packet)) {
-            hear_pack(ps, p, packet);
-        } else {
-            hear_packet(ps, p, packet, hold);
-        }
-    }
-    return bytes.n - rest.n;
-}
-
-/* What the stream now has in order. */
+/* The next control packet of the stream, a pack perhaps; or what is there of one that goes on in the
+ * next body, or that nobody can read. */
 static void
-hear_stream(struct peers *ps, struct peer *p)
+hear_next(struct peers *ps, struct peer *p)
 {
     struct slice bytes;
     struct mbuf *hold;
 
-    while (recvstream_next_bytes(p->in, &bytes, &hold)) {
-        recvstream_used(p->in, hear_bytes(ps, p, bytes, hold));
+    if (recvstream_next_bytes(p->in, &bytes, &hold)) {
+        struct slice packet = { bytes.p, whole_packet(bytes) };
+
+        if (!packet.n) {
+            recvstream_put_aside(p->in);
+        } else if (pack_is_one(packet)) {
+            hear_pack(ps, p, packet);
+        } else {
+            hear_packet(ps, p, packet, hold);
+        }
+        recvstream_take(p->in, packet.n);
     }
     ps->stats.data_too_large += recvstream_n_too_large(p->in);
+}
+
+/* Streams are read as their PUBLISHes are asked for, and not all in one turn: a few bytes may hold
+ * very many of them. */
+bool
+peers_hear_more(struct peers *ps)
+{
+    for (uint32_t i = 0; ps->n_allowed && i < ps->n_slots; i++) {
+        struct peer *p = ps->slots[(ps->next_heard + i) % ps->n_slots];
+
+        if (p && p->in && recvstream_has_bytes(p->in)) {
+            hear_next(ps, p);
+            ps->n_allowed -= MP_MIN(ps->n_allowed, 1 + (uint32_t) (ps->n_events - ps->next_event));
+            ps->next_heard = p->id;       /* The slot after its own. */
+            return true;
+        }
+    }
+    return false;
 }
 
 static void
@@ -338,8 +354,8 @@ hear_data(struct peers *ps, struct peer *p, const struct peer_pdu *pdu, usec_t n
     ps->stats.data_early += result.verdict == RECVSTREAM_EARLY;
     ps->stats.data_duplicate += result.verdict == RECVSTREAM_DUPLICATE;
     ps->stats.data_refused += result.verdict == RECVSTREAM_TOO_EARLY
-                              || result.verdict == RECVSTREAM_STALE;
-    hear_stream(ps, p);               /* What was skipped may have been all that was missing. */
+                              || result.verdict == RECVSTREAM_STALE
+                              || result.verdict == RECVSTREAM_BUSY;
 }
 
 static void
@@ -356,12 +372,12 @@ hear_ack(struct peers *ps, struct peer *p, const struct peer_pdu *pdu, usec_t no
         p->is_stalled = false;
         p->has_answered = true;
         p->deaf_until = now;
-    }
-    hear_life(ps, p, now);
-    p->unpacks = pdu->abilities & PEER_PDU_UNPACKS;
-    if (verdict == SENDSTREAM_ACK_NEWS) {
+        hear_life(ps, p, LIFE_ANSWER, now);
+        p->unpacks = pdu->abilities & PEER_PDU_UNPACKS;
         peers_check_path(ps, p);
         pathmtu_begin(&p->path, now);
+    } else {
+        hear_life(ps, p, LIFE_ANY, now);
     }
 }
 
@@ -390,7 +406,7 @@ hear_pdu(struct peers *ps, struct peer *p, struct slice datagram, usec_t now)
     }
     switch (pdu.type) {
     case PEER_PDU_DATA:
-        hear_life(ps, p, now);
+        hear_life(ps, p, LIFE_ANY, now);
         p->deaf_until = now;
         hear_data(ps, p, &pdu, now);
         break;
@@ -419,6 +435,7 @@ peers_input(struct peers *ps, const struct ip_addr *src, uint16_t src_port, enum
         ps->stats.unknown_source++;
         return;
     }
+    ps->n_allowed = HEAR_BATCH;
     ps->stats.datagrams_in++;
     ps->stats.bytes_in += datagram.n;
     p->datagrams_in++;
@@ -433,7 +450,7 @@ peers_input(struct peers *ps, const struct ip_addr *src, uint16_t src_port, enum
         count_refused(ps, verdict, datagram);
         return;
     }
-    hear_life(ps, p, now);
+    hear_life(ps, p, LIFE_ANY, now);
 
     uint32_t used = pkt.size;
 

@@ -9,19 +9,21 @@
 #include "wire/mqtt_framer.h"
 #include "wire/mqtt_prop.h"
 
-#define FIRST 0xf1                    /* Of a type that MQTT 3.1.1 forbids, and not AUTH of 5.0. */
+#define PACK_FIRST 0xf1               /* Of a type that MQTT 3.1.1 forbids, and not AUTH of 5.0. */
 #define SIZE_SIZE 4u
+#define MAX_HEADER (WIRE_MQTT_MAX_FIXED + SIZE_SIZE)
 #define WORTH_PART 8u                 /* Of the bytes, that must be saved. */
 
 struct mbuf *
 pack(const uint8_t *bytes, uint32_t n)
 {
     char block[LZ4_COMPRESSBOUND(PACK_MAX)];
-    /* A block that would not fit is given up, which saves the rest of the work. */
-    int max = (int) (n - n / WORTH_PART), size;
+    int max = (int) (n - n / WORTH_PART) - (int) MAX_HEADER, size = 0;
 
     mp_assert(n <= PACK_MAX);
-    size = LZ4_compress_default((const char *) bytes, block, (int) n, max);
+    if (max > 0) {                    /* A block that would not fit is given up on the way. */
+        size = LZ4_compress_default((const char *) bytes, block, (int) n, max);
+    }
     if (size <= 0) {
         return NULL;
     }
@@ -30,7 +32,7 @@ pack(const uint8_t *bytes, uint32_t n)
     struct mbuf *m = mbuf_create(1 + wire_mqtt_varint_size(remaining) + remaining);
     struct writer w = writer_init(m->data, m->size);
 
-    writer_u8(&w, FIRST);
+    writer_u8(&w, PACK_FIRST);
     wire_mqtt_put_varint(&w, remaining);
     writer_u32(&w, n);
     writer_bytes(&w, block, (uint32_t) size);
@@ -41,7 +43,7 @@ pack(const uint8_t *bytes, uint32_t n)
 bool
 pack_is_one(struct slice packet)
 {
-    return packet.p[0] == FIRST;
+    return packet.p[0] == PACK_FIRST;
 }
 
 struct mbuf *

@@ -5,8 +5,8 @@
  *
  *     f1    remaining length    size:32    LZ4 block
  *
- * 'size' is that of the control packets which the block holds, whole ones, none of them packed.
- * Each stands by itself, so that nothing is lost with one that was given up.  Stateless. */
+ * 'size' is that of the control packets which the block holds, whole ones, none of them packed.  Of
+ * other packs nothing need be known to open one.  Stateless. */
 #ifndef MP_PEER_PACK_H
 #define MP_PEER_PACK_H 1
 

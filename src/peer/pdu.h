@@ -8,11 +8,11 @@
  *     FOUND  f1  04    0:16    token:32    size:32
  *
  * The bodies of the DATA of an epoch, in the order of 'seq', are one stream of PUBLISH control
- * packets, packed ones among them (pack.h) if ACKs have said that the peer understands those; 'start'
- * is where in this body the first begins.  All before 'base' is done with.  An ACK gives 'epoch'
- * back; all before its 'seq' was taken, and of those after it the ones whose bit is set, the lowest
- * first.  The first byte has the control packet type 15, which MQTT 3.1.1 forbids, and
- * the version 1: no datagram of the prototype's begins so.
+ * packets, and of packs of them (pack.h) for a peer whose ACKs say that it can open those; 'start' is
+ * where in this body the first begins.  All before 'base' is done with.  An ACK gives 'epoch' back; all
+ * before its 'seq' was taken, and of those after it the ones whose bit is set, the lowest first.  The
+ * first byte has the control packet type 15, which MQTT 3.1.1 forbids, and the version 1: no datagram
+ * of the prototype's begins so.
  *
  * A PROBE asks whether so large a datagram arrives; FOUND gives 'token' back and says how large it
  * was, in bytes of UDP payload.  Who does not know them does not answer. */

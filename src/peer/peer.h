@@ -42,7 +42,7 @@ struct peer_config {
     uint32_t max_filters_per_peer;    /* What a peer may want from us. */
     uint32_t max_queued_bytes;        /* Per peer, waiting to leave. */
     uint32_t max_pack_bytes;          /* Of PUBLISHes that are compressed together (16,384, at most
-                                       * PACK_MAX); 0: none are. */
+                                       * 65,536); 0: none are, nor taken. */
     uint32_t max_levels;
     uint16_t mtu;                     /* Largest IP packet on the way to every peer... */
     uint16_t max_mtu;                 /* ...and in band, where probes find that the path carries it. */
@@ -80,8 +80,9 @@ void peer_config_default(struct peer_config *);
     X(data_early, "DATA datagrams from peers that came out of order")           \
     X(data_duplicate, "DATA datagrams from peers that came twice")              \
     X(data_missed, "DATA datagrams that a peer gave up and that never came")    \
-    X(data_too_large, "PUBLISHes from peers beyond the limit of a queue, skipped") \
+    X(data_too_large, "control packets from peers beyond the limit of a queue, skipped") \
     X(packed_out, "blocks of compressed PUBLISHes sent")                        \
+    X(packed_vain, "times that compressing PUBLISHes saved nothing")            \
     X(packed_bytes, "bytes of PUBLISHes that were compressed")                  \
     X(packed_saved, "bytes fewer that they were then")                          \
     X(packed_in, "blocks of compressed PUBLISHes from peers")                   \
@@ -133,6 +134,7 @@ struct peer_event {
     struct peer_publish publish;
     size_t size;                      /* TOO_BIG: bytes it would have taken. */
 };
+/* False: no more, or not in this turn; then peers_deadline() has passed. */
 bool peers_next_event(struct peers *, struct peer_event *);
 
 struct peer_datagram {
@@ -158,6 +160,7 @@ struct peer_info {
     bool is_congested;
     uint16_t mtu;                     /* Largest IP packet to it. */
     bool is_reliable;                 /* The dialect; then... */
+    bool unpacks;                     /* ...whether it takes compressed PUBLISHes, and... */
     struct sendstream_info stream;    /* ...our stream to it. */
 };
 bool peers_walk(const struct peers *, uint32_t *pos, struct peer_info *);

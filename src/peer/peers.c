@@ -159,8 +159,10 @@ peers_next_event(struct peers *ps, struct peer_event *event)
 {
     mbuf_unref(ps->event_hold);
     ps->event_hold = NULL;
-    if (ps->next_event == ps->n_events) {
-        return false;
+    while (ps->next_event == ps->n_events) {
+        if (!peers_hear_more(ps)) {
+            return false;
+        }
     }
 
     const struct pending_event *pending = &ps->events[ps->next_event++];
@@ -207,6 +209,7 @@ run_stream(struct peers *ps, struct peer *p, usec_t now)
 void
 peers_run(struct peers *ps, usec_t now)
 {
+    ps->n_allowed = HEAR_BATCH;
     for (uint32_t i = 0; i < ps->n_slots; i++) {
         struct peer *p = ps->slots[i];
 
@@ -249,6 +252,9 @@ peers_deadline(const struct peers *ps)
             deadline = clock_min(deadline, peers_send_at(p));
             deadline = clock_min(deadline, stream_deadline(p));
             deadline = clock_min(deadline, pathmtu_deadline(&p->path));
+            if (p->in && recvstream_has_bytes(p->in)) {
+                return 0;
+            }
         }
     }
     return deadline;
@@ -267,7 +273,7 @@ peers_walk(const struct peers *ps, uint32_t *pos, struct peer_info *info)
                 .up = p->up,
                 .last_heard_at = p->last_heard_at,
                 .n_filters = (uint32_t) p->n_filters,
-                .queued_bytes = p->queued_bytes,
+                .queued_bytes = peers_n_waiting(p),
                 .datagrams_in = p->datagrams_in,
                 .datagrams_out = p->datagrams_out,
                 .publishes_in = p->publishes_in,
@@ -275,6 +281,7 @@ peers_walk(const struct peers *ps, uint32_t *pos, struct peer_info *info)
                 .dropped = p->dropped,
                 .mtu = p->path.size,
                 .is_reliable = p->is_reliable,
+                .unpacks = p->unpacks,
                 .is_congested = p->is_congested,
             };
             if (p->out) {

@@ -40,6 +40,9 @@
 #define CONTROL_BURST 64
 #define CONTROL_STEP_US (10 * CLOCK_MSEC)
 
+/* PUBLISHes of streams that are read in one turn, about: some milliseconds of the broker's work. */
+#define HEAR_BATCH 4096
+
 struct ring {                         /* A growing FIFO.  All-zero: empty. */
     uintptr_t *items;
     uint32_t head, n, allocated;
@@ -128,6 +131,8 @@ struct peers {
     struct slab wants;
     uint32_t first_want, last_want;
 
+    uint32_t n_allowed;               /* Control packets of streams, still in this turn. */
+    uint32_t next_heard;              /* Slot whose stream is read next. */
     struct pending_event *events;     /* A queue: from next_event on. */
     size_t next_event, n_events, allocated_events;
     struct mbuf *event_hold;          /* Of the event that was taken last. */
@@ -139,6 +144,7 @@ void peers_put_event(struct peers *, const struct peer_event *, struct mbuf *hol
 /* fill.c */
 void peers_queue_publish(struct peers *, struct peer *, struct mbuf *);
 uint32_t peers_forget_publishes(struct peers *, struct peer *);     /* How many. */
+uint32_t peers_n_waiting(const struct peer *);  /* Bytes of PUBLISHes that have not left. */
 bool peers_may_publish(const struct peer *);
 struct mbuf *peers_take_publish(struct peers *, struct peer *, usec_t now);     /* If it may. */
 void peers_relieve(struct peers *, struct peer *);          /* It is congested no more. */
@@ -157,6 +163,7 @@ usec_t peers_send_at(const struct peer *);
 void peers_free_wants(struct peers *);
 
 /* hear.c */
+bool peers_hear_more(struct peers *);         /* Of a stream.  False: no, or not in this turn. */
 void peers_forget_filters(struct peers *, struct peer *);
 void peers_step_expiry(struct peers *, struct peer *, usec_t now);
 

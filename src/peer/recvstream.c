@@ -27,10 +27,10 @@ struct recvstream {
     uint32_t epoch;
     uint32_t previous;                /* The one before, of which something... */
     usec_t previous_until;            /* ...may still be on its way. */
-    uint32_t next;
+    uint32_t next, end;
     bool is_aligned;                  /* 'partial' goes on where the next body begins. */
     uint32_t n_early;
-    struct early early[STREAM_MAX_OUT];       /* By the low bits of the number, 'next' included. */
+    struct early early[STREAM_MAX_OUT];       /* By the low bits of the number, from 'next' on. */
     struct mbuf *current;             /* The body at work, or NULL... */
     uint32_t current_at;              /* ...up to here. */
     struct mbuf *lent;                /* What the last bytes that were given out are in. */
@@ -55,6 +55,21 @@ static struct early *
 early_at(struct recvstream *r, uint32_t seq)
 {
     return &r->early[seq % STREAM_MAX_OUT];
+}
+
+static const struct early *
+look_at(const struct recvstream *r, uint32_t seq)
+{
+    return &r->early[seq % STREAM_MAX_OUT];
+}
+
+/* 'end' is the first that is missing. */
+static void
+move_end(struct recvstream *r)
+{
+    while (r->end - r->next < STREAM_MAX_OUT && look_at(r, r->end)->body) {
+        r->end++;
+    }
 }
 
 static void
@@ -107,20 +122,18 @@ begin_epoch(struct recvstream *r, const struct peer_pdu *pdu, usec_t now)
     r->previous_until = r->is_known ? now + STALE_US : now;
     r->is_known = true;
     r->epoch = pdu->epoch;
-    r->next = pdu->base;
+    r->next = r->end = pdu->base;
     forget_early(r);
     skip(r);
 }
 
-/* The sender will not send what is before 'base' again.  Returns how many of them never came. */
+/* The sender will not send what is before 'base' again, of which something is missing; all that is
+ * in order was read.  Returns how many of them never came. */
 static uint32_t
 skip_to(struct recvstream *r, uint32_t base)
 {
     uint32_t n_skipped = 0;
 
-    if (base - r->next >= UINT32_MAX / 2 || base == r->next) {
-        return 0;
-    }
     if (base - r->next >= STREAM_MAX_OUT) {
         n_skipped = base - r->next - r->n_early;
         forget_early(r);
@@ -137,8 +150,17 @@ skip_to(struct recvstream *r, uint32_t base)
             n_skipped++;
         }
     }
+    r->end = r->next;
+    move_end(r);
     skip(r);
     return n_skipped;
+}
+
+/* Whether something has come of which something before it has not. */
+static bool
+has_gap(const struct recvstream *r)
+{
+    return r->n_early > r->end - r->next;
 }
 
 static void
@@ -156,16 +178,23 @@ struct recvstream_result
 recvstream_input(struct recvstream *r, const struct peer_pdu *pdu, usec_t now)
 {
     struct recvstream_result result = { .verdict = RECVSTREAM_EARLY };
+    bool is_new_epoch = !r->is_known || pdu->epoch != r->epoch;
+    bool gave_up = !is_new_epoch && pdu->base - r->end - 1 < UINT32_MAX / 2;
     uint32_t ahead;
 
     if (now < r->previous_until && pdu->epoch == r->previous) {
         result.verdict = RECVSTREAM_STALE;
         return result;
     }
-    if (!r->is_known || pdu->epoch != r->epoch) {
-        begin_epoch(r, pdu, now);
+    if ((is_new_epoch || gave_up) && recvstream_has_bytes(r)) {
+        result.verdict = RECVSTREAM_BUSY;
+        return result;
     }
-    result.n_skipped = skip_to(r, pdu->base);
+    if (is_new_epoch) {
+        begin_epoch(r, pdu, now);
+    } else if (gave_up) {
+        result.n_skipped = skip_to(r, pdu->base);
+    }
     ahead = pdu->seq - r->next;
     if (ahead >= UINT32_MAX / 2 || (ahead < STREAM_MAX_OUT && early_at(r, pdu->seq)->body)) {
         result.verdict = RECVSTREAM_DUPLICATE;
@@ -174,10 +203,11 @@ recvstream_input(struct recvstream *r, const struct peer_pdu *pdu, usec_t now)
     } else {
         *early_at(r, pdu->seq) = (struct early) { mbuf_copy(pdu->body.p, pdu->body.n), pdu->start };
         r->n_early++;
-        result.verdict = ahead ? RECVSTREAM_EARLY : RECVSTREAM_NEW;
+        result.verdict = pdu->seq == r->end ? RECVSTREAM_NEW : RECVSTREAM_EARLY;
+        move_end(r);
     }
     /* What is out of order, or came twice, tells of a loss. */
-    owe_ack(r, pdu->wants_ack || result.verdict != RECVSTREAM_NEW || r->n_early > 1, now);
+    owe_ack(r, pdu->wants_ack || result.verdict != RECVSTREAM_NEW || has_gap(r), now);
     return result;
 }
 
@@ -289,12 +319,25 @@ recvstream_next_bytes(struct recvstream *r, struct slice *bytes, struct mbuf **h
 }
 
 void
-recvstream_used(struct recvstream *r, uint32_t used)
+recvstream_take(struct recvstream *r, uint32_t n)
 {
-    if (r->lent == r->current) {      /* Else a control packet from several bodies, used whole. */
-        r->current_at += used;
+    if (r->lent == r->current) {      /* Else a control packet from several bodies, taken whole. */
+        r->current_at += n;
+    }
+}
+
+void
+recvstream_put_aside(struct recvstream *r)
+{
+    if (r->lent == r->current) {
         move_to_partial(r, n_left(r));
     }
+}
+
+bool
+recvstream_has_bytes(const struct recvstream *r)
+{
+    return n_left(r) || r->next != r->end;
 }
 
 uint32_t
@@ -313,15 +356,16 @@ recvstream_ack_at(const struct recvstream *r)
 }
 
 struct mbuf *
-recvstream_build_ack(struct recvstream *r)
+recvstream_build_ack(struct recvstream *r, uint16_t abilities)
 {
     struct mbuf *m = mbuf_create(PEER_PDU_ACK_SIZE);
     struct peer_pdu pdu = {
-        .type = PEER_PDU_ACK, .abilities = PEER_PDU_UNPACKS, .epoch = r->epoch, .seq = r->next,
+        .type = PEER_PDU_ACK, .abilities = abilities, .epoch = r->epoch, .seq = r->end,
     };
 
-    for (uint32_t i = 0; r->n_early && i < PEER_PDU_TAKEN; i++) {
-        if (early_at(r, r->next + 1 + i)->body) {
+    for (uint32_t i = 0; has_gap(r) && i < PEER_PDU_TAKEN
+                         && r->end + 1 + i - r->next < STREAM_MAX_OUT; i++) {
+        if (look_at(r, r->end + 1 + i)->body) {
             peer_pdu_set_taken(&pdu, i);
         }
     }

@@ -442,6 +442,7 @@ sendstream_abandon(struct sendstream *s)
         settle(s, sent_at(s, s->una));
         drop_first(s);
     }
+    s->una = ++s->nxt;
     s->rto_at = s->silent_since = CLOCK_NEVER;
     s->backoff = 0;
     return n;

@@ -1,7 +1,7 @@
 /* Copyright 2026 The ovs-mqtt-proxy authors.
  * SPDX-License-Identifier: Apache-2.0 */
 /* The sending side of the reliable dialect to one peer: numbers of DATA datagrams, how many may be
- * under way, which were lost, when to send them again.  Not what is in them: tell.c fills them.
+ * under way, which were lost, when to send them again.  Not what is in them: fill.c fills them.
  * Pure: ACKs and the time in, datagrams out.  One thread.
  *
  *        una                    nxt
@@ -52,7 +52,9 @@ bool sendstream_is_stuck(const struct sendstream *, uint32_t size);
 
 /* Since when the peer has taken nothing of what is under way; CLOCK_NEVER: nothing is. */
 usec_t sendstream_silent_since(const struct sendstream *);
-/* Gives up what is under way; the peer skips it.  Returns how many datagrams that were. */
+/* Gives up what is under way, and what the last one began.  The peer, which may have taken all, skips a
+ * number that is never sent: what follows does not go on where that ended.  Returns how many datagrams
+ * were under way. */
 uint32_t sendstream_abandon(struct sendstream *);
 
 struct sendstream_info {

@@ -4,7 +4,7 @@
  * filters of which it has to be told, each once, and only when the datagram leaves is it decided
  * whether it says SUBSCRIBE or UNSUBSCRIBE.  So a client that flaps cannot fill the queue of a slow
  * peer, and nothing stale is ever sent.  PUBLISHes are messages: one body, shared by the peers that
- * want it, in a queue with a limit in bytes (fill.c).  One thread. */
+ * want it, in a queue with a limit in bytes, from which fill.c takes them.  One thread. */
 #include "peer/private.h"
 
 #include <string.h>
@@ -363,7 +363,7 @@ obstacle_to(const struct peers *ps, const struct peer *p, const struct peer_publ
     } else if (size > PEER_MAX_DATAGRAM && !p->is_reliable) {
         return OBSTACLE_TOO_BIG;
     }
-    return size > max || p->queued_bytes > max - size ? OBSTACLE_FULL : OBSTACLE_NONE;
+    return size > max || peers_n_waiting(p) > max - size ? OBSTACLE_FULL : OBSTACLE_NONE;
 }
 
 /* What could not be queued for a peer, or for several. */
@@ -483,7 +483,7 @@ take_datagram(struct peers *ps, struct peer *p, usec_t now, uint16_t *mtu)
 
     *mtu = p->path.base;              /* Nobody would know that more did not arrive... */
     if (p->in && now >= recvstream_ack_at(p->in)) {
-        m = recvstream_build_ack(p->in);
+        m = recvstream_build_ack(p->in, ps->config.max_pack_bytes ? PEER_PDU_UNPACKS : 0);
     } else if (p->found_size) {
         m = take_found(p);
     } else if (p->probe_size) {

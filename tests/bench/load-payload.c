@@ -58,16 +58,18 @@ write_senml(struct bodies *b, char *body)
         { "current-l1", "A" }, { "current-l2", "A" }, { "current-l3", "A" },
         { "flow", "m3/s" }, { "level", "m" }, { "speed", "m/s" },
     };
-    uint32_t time = 1700000000 + rnd(b) % 1000000, i = rnd(b);
+    uint32_t mac = rnd(b), time = rnd(b) % 1000000, i = rnd(b), age = rnd(b), value = rnd(b);
     size_t at = 0;
 
     memset(body, ' ', b->size);
-    if (put(body, b->size, &at, "[{\"bn\":\"urn:dev:mac:%08x%04x:\",\"bt\":%u.%03u}", rnd(b),
-            rnd(b) & 0xffff, time, rnd(b) % 1000)) {
+    if (put(body, b->size, &at, "[{\"bn\":\"urn:dev:mac:0024be%06x:\",\"bt\":%u}", mac & 0xffffff,
+            1700000000 + time)) {
         while (put(body, b->size, &at, ",{\"n\":\"%s\",\"u\":\"%s\",\"t\":-%u,\"v\":%u.%03u}",
-                   quantities[i % 12].name, quantities[i % 12].unit, rnd(b) % 1000,
-                   rnd(b) % 100, rnd(b) % 1000)) {
+                   quantities[i % 12].name, quantities[i % 12].unit, age % 1000, value / 1000 % 100,
+                   value % 1000)) {
             i++;
+            age = rnd(b);
+            value = rnd(b);
         }
         body[at] = ']';
     }

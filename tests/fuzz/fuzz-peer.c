@@ -3,7 +3,7 @@
 /* Fuzz target: the peers.  The input is a program of datagrams, local changes, peers that come and
  * go, and time that passes.  What must hold: whatever leaves can be read, a PUBLISH leaves only
  * because a local client published, strict peers are not hurried, limits are kept, deadlines make
- * progress.  Links libpeer, libtopic, libwire and libbase. */
+ * progress.  Links libpeer, libtopic, libwire, libbase and LZ4. */
 #include "base/mem.h"
 #include "fuzz/fuzz.h"
 #include "peer/codec.h"
@@ -70,6 +70,7 @@ drain(struct world *w)
         mbuf_unref(d.payload);
     }
     mp_assert(w->n_publishes <= w->n_allowed);
+    mp_assert(peers_stats(w->ps)->publishes_out <= w->n_allowed);
 }
 
 static void

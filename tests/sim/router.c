@@ -85,7 +85,6 @@ simrouter_passes(struct simrouter *r, struct simnet *net, const uint8_t *frame, 
     if (f.ip.packet.n <= mtu) {
         return true;
     }
-    r->n_dropped++;
     tell(r, net, &f.ip, mtu, now);
     return false;
 }

@@ -20,7 +20,6 @@ struct simrouter {
     } steps[SIMROUTER_STEPS];         /* Its link gets narrower, and wider perhaps. */
     bool is_mute;                     /* Says that a packet is too large, not what would not be. */
     bool is_liar;                     /* Says so about packets that were never sent as well. */
-    uint64_t n_dropped;
 };
 
 void simrouter_init(struct simrouter *, uint64_t seed, const struct ip_addr *, usec_t now);

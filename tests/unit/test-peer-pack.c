@@ -75,6 +75,7 @@ TEST(a_malformed_pack_is_refused)
     ok(!pack_open(s), "more than PACK_MAX");
     memset(copy + 2, 0xff, 4);
     ok(!pack_open(s), "4 GB");
+    ok(!pack_open((struct slice) { (const uint8_t *) "\xf1\5\0\0\0\0\0", 7 }), "nothing at all");
     mbuf_unref(m);
 }
 
@@ -112,9 +113,9 @@ TEST(packing_begins_when_the_peer_can)
     is_int(peers_stats(w.a)->packed_out, 2, "packed in two, of 16 kB at most");
     is_int(peers_stats(w.b)->packed_in, 2, "which B counts as well");
     is_int(peers_stats(w.a)->packed_bytes, 30 * 1006, "with all that was in them");
-    ok(peers_stats(w.a)->packed_saved > 20000, "and what was saved (%u)",
-       (unsigned int) peers_stats(w.a)->packed_saved);
-    is_int(peers_stats(w.a)->publishes_out, 40, "each PUBLISH counts");
+    ok(peers_stats(w.a)->packed_saved > 20000 && peers_stats(w.a)->packed_saved < 30 * 1006,
+       "and what was saved (%u)", (unsigned int) peers_stats(w.a)->packed_saved);
+    ok(peers_stats(w.a)->publishes_out == 40 && info_of(w.a).publishes_out == 40, "each PUBLISH counts");
     ok(peers_is_idle(w.a), "nothing is left");
     finish(&w);
 }
@@ -140,6 +141,15 @@ TEST(what_fits_is_not_packed)
     elapse(&w, 200 * MSEC);
     is_int(w.n_got, 7, "large ones arrive");
     is_int(peers_stats(w.a)->packed_out, 3, "packed alone, but for what is too large");
+
+    uint64_t n_saved = peers_stats(w.a)->packed_saved;
+
+    publish(&w, 7, 22);
+    publish(&w, 8, 70000);
+    elapse(&w, 200 * MSEC);
+    ok(peers_stats(w.a)->packed_saved == n_saved && !peers_stats(w.a)->packed_vain,
+       "a small one before that is not packed alone");
+    is_int(w.n_got, 9, "they arrive");
     finish(&w);
 }
 
@@ -157,12 +167,21 @@ TEST(what_cannot_be_compressed_is_hardly_tried)
     }
     is_int(w.n_got, 2001, "2,000 messages arrive");
     is_int(peers_stats(w.a)->packed_out, 0, "as they are");
+    ok(peers_stats(w.a)->packed_vain >= 4 && peers_stats(w.a)->packed_vain <= 9,
+       "which was tried %u times", (unsigned int) peers_stats(w.a)->packed_vain);
     w.is_random = false;
     publish_many(&w, 2001, 4000, 1000);
     elapse(&w, SEC);
     is_int(w.n_got, 6001, "then others");
     ok(peers_stats(w.a)->packed_out > 100, "of which most are packed (%u packs)",
        (unsigned int) peers_stats(w.a)->packed_out);
+    w.is_random = true;
+
+    uint64_t n_vain = peers_stats(w.a)->packed_vain;
+    publish_many(&w, 6001, 100, 1000);
+    elapse(&w, SEC);
+    ok(peers_stats(w.a)->packed_vain >= n_vain + 2, "so that it is tried soon again");
+    is_int(w.n_got, 6101, "all arrive");
     finish(&w);
 }
 
@@ -187,14 +206,6 @@ TEST(packs_survive_losses)
     ok(peers_stats(w.a)->packed_out > 100, "in %u packs",
        (unsigned int) peers_stats(w.a)->packed_out);
     finish(&w);
-}
-
-static bool
-loses_all(const struct world *w, const struct peer_pdu *pdu)
-{
-    (void) w;
-    (void) pdu;
-    return true;
 }
 
 TEST(what_is_given_up_is_counted)
@@ -225,6 +236,36 @@ TEST(what_is_given_up_is_counted)
     finish(&w);
 }
 
+/* B has taken the beginning of a pack, and A is never told. */
+TEST(a_pack_that_was_given_up_is_not_continued)
+{
+    struct world w;
+    uint32_t n;
+
+    start_packing(&w);
+    publish(&w, 0, 5);
+    elapse(&w, 200 * MSEC);
+    w.loses = loses_acks;
+    publish_many(&w, 1, 4000, 700);
+    elapse(&w, 15 * SEC);
+    n = w.n_got;
+    ok(n > 1 && n < 4001, "B got %u messages", n - 1);
+    ok(!info_of(w.a).unpacks && !info_of(w.a).is_reliable, "the stream is over");
+    w.loses = NULL;
+    elapse(&w, 120 * SEC);
+
+    uint64_t n_packed = peers_stats(w.a)->packed_out;
+
+    ok(!info_of(w.a).unpacks, "that B can open packs is not known any more");
+    publish_many(&w, n, 300, 700);
+    turn(&w);
+    is_int(peers_stats(w.a)->packed_out, n_packed, "so none leave at first");
+    elapse(&w, 5 * SEC);
+    ok(peers_stats(w.a)->packed_out > n_packed, "later they do");
+    is_int(w.n_got, n + 300, "all that are published later arrive");
+    finish(&w);
+}
+
 /* B is replaced by a program that knows the dialect, but no packs. */
 TEST(who_no_longer_can_gets_none)
 {
@@ -252,7 +293,13 @@ TEST(who_no_longer_can_gets_none)
     elapse(&w, MSEC);
     ack.epoch = data.epoch;
     ack.seq = data.seq + 1;
+    ack.abilities = (uint16_t) ~PEER_PDU_UNPACKS;
     inject_to_a(&w, &ack, PEER_INBAND);
+    ok(!info_of(w.a).unpacks, "it can other things, but not that");
+    ack.epoch++;
+    ack.abilities = PEER_PDU_UNPACKS;
+    inject_to_a(&w, &ack, PEER_INBAND);
+    ok(!info_of(w.a).unpacks, "what is no answer does not count");
     n_packed = peers_stats(w.a)->packed_out;
     publish_many(&w, n + 1, 40, 1000);
     peers_run(w.a, w.now);
@@ -319,6 +366,107 @@ TEST(what_does_not_belong_in_a_pack_is_counted)
     finish(&w);
 }
 
+/* Bodies full of packs full of the smallest messages, the first of them last. */
+TEST(what_few_bytes_make_is_taken_bit_by_bit)
+{
+    static uint8_t bytes[PACK_MAX - PACK_MAX % 5], body[1400];
+    struct world w;
+    struct mbuf *m, *all;
+    uint32_t n_packs = 0, n = 0, most = 0, n_data = 200;
+    struct peer_event e;
+
+    start(&w);
+    for (uint32_t i = 0; i < sizeof bytes; i += 5) {
+        memcpy(bytes + i, "\x30\3\0\1t", 5);
+    }
+    m = pack(bytes, sizeof bytes);
+    for (; (n_packs + 1) * m->size <= sizeof body; n_packs++) {
+        memcpy(body + n_packs * m->size, m->data, m->size);
+    }
+    all = mbuf_copy(body, n_packs * m->size);
+    for (uint32_t i = n_data; i-- > 0; ) {
+        uint8_t buf[PEER_PDU_DATA_SIZE + sizeof body];
+        struct peer_pdu pdu = { .type = PEER_PDU_DATA, .epoch = 99, .seq = 1 + i, .base = 1 };
+        struct ip_addr a = addr_of(false);
+
+        peer_pdu_write(&pdu, buf);
+        memcpy(buf + PEER_PDU_DATA_SIZE, all->data, all->size);
+        peers_input(w.b, &a, 1883, PEER_INBAND, (struct slice) { buf, PEER_PDU_DATA_SIZE + all->size },
+                    w.now);
+    }
+    is_int(peers_stats(w.b)->packed_in, 0, "nothing is opened before it is asked for");
+    for (int turns = 0; turns < 1000 && (!turns || peers_deadline(w.b) <= w.now); turns++) {
+        uint32_t n_turn = 0;
+
+        peers_run(w.b, w.now);
+        while (peers_next_event(w.b, &e)) {
+            n_turn += e.type == PEER_EV_PUBLISH;
+        }
+        most = MP_MAX(most, n_turn);
+        n += n_turn;
+        if (!turns) {
+            struct peer_datagram d;
+
+            while (peers_next_datagram(w.b, w.now, &d)) {
+                mbuf_unref(d.payload);
+            }
+        }
+    }
+    is_int(n, (int) (n_data * n_packs * (sizeof bytes / 5)), "then all are, in the end");
+    ok(most <= 4096 + sizeof bytes / 5, "but few in one turn (%u)", most);
+    mbuf_unref(m);
+    mbuf_unref(all);
+    finish(&w);
+}
+
+TEST(who_takes_no_packs_says_so)
+{
+    struct peer_config c;
+    struct peer_spec a = { .addr = addr_of(false), .port = 1883 };
+    struct world w;
+    uint8_t text[1000] = { 0 };
+    struct mbuf *m = pack(text, sizeof text);
+
+    start_packing(&w);
+    peer_config_default(&c);
+    c.max_pack_bytes = 0;
+    peers_destroy(w.b);
+    w.b = peers_create(&c, w.now);
+    mp_assert(!peers_add(w.b, &a, w.now));
+    peers_subscribe(w.b, str("t"), w.now);
+    elapse(&w, 120 * SEC);
+    publish(&w, 0, 5);
+    elapse(&w, 100 * MSEC);
+    ok(info_of(w.a).is_reliable && !info_of(w.a).unpacks, "B wants none");
+    publish_many(&w, 1, 40, 1000);
+    elapse(&w, SEC);
+    ok(w.n_got == 41 && !peers_stats(w.a)->packed_out, "and is sent none");
+    inject_body(&w, 1, m);
+    ok(peers_stats(w.b)->malformed == 1 && !peers_stats(w.b)->packed_in, "nor does it open one");
+    mbuf_unref(m);
+    finish(&w);
+}
+
+TEST(no_setting_packs_more_than_there_may_be)
+{
+    struct peer_config c;
+    struct peer_spec b = { .addr = addr_of(true), .port = 1883 };
+    struct world w;
+
+    start(&w);
+    peer_config_default(&c);
+    c.max_pack_bytes = 10 * PACK_MAX;
+    renew_a(&w, &c, &b);
+    elapse(&w, 120 * SEC);
+    publish(&w, 0, 5);
+    elapse(&w, 100 * MSEC);
+    publish_many(&w, 1, 300, 1000);
+    elapse(&w, SEC);
+    is_int(w.n_got, 301, "300 kB of messages arrive");
+    ok(peers_stats(w.a)->packed_out >= 5, "in %u packs", (unsigned int) peers_stats(w.a)->packed_out);
+    finish(&w);
+}
+
 int
 main(void)
 {
@@ -331,6 +479,10 @@ main(void)
     RUN(packs_survive_losses);
     RUN(what_is_given_up_is_counted);
     RUN(who_no_longer_can_gets_none);
+    RUN(a_pack_that_was_given_up_is_not_continued);
     RUN(what_does_not_belong_in_a_pack_is_counted);
+    RUN(what_few_bytes_make_is_taken_bit_by_bit);
+    RUN(who_takes_no_packs_says_so);
+    RUN(no_setting_packs_more_than_there_may_be);
     return done_testing();
 }

@@ -81,14 +81,6 @@ loses_some(const struct world *w, const struct peer_pdu *pdu)
     return pdu->type && (w->n_data + 3 * w->n_acks) % 10 == 2;
 }
 
-static bool
-loses_all(const struct world *w, const struct peer_pdu *pdu)
-{
-    (void) w;
-    (void) pdu;
-    return true;
-}
-
 TEST(what_is_lost_is_sent_again)
 {
     struct world w;
@@ -244,6 +236,116 @@ TEST(either_side_may_start_anew)
     publish(&w, 11, 10);
     elapse(&w, 100 * MSEC);
     is_int(w.n_got, 12, "and goes on");
+    finish(&w);
+}
+
+/* B takes all that A has, but A is never told. */
+TEST(what_follows_a_stream_that_was_given_up_does_not_continue_it)
+{
+    struct world w;
+    uint32_t n;
+
+    start(&w);
+    w.is_random = true;
+    publish(&w, 0, 5);
+    elapse(&w, 200 * MSEC);
+    w.loses = loses_acks;
+    publish_many(&w, 1, 60, 3000);
+    elapse(&w, 15 * SEC);
+    n = w.n_got;
+    ok(n > 1 && n < 61 && peers_stats(w.a)->stale > 0, "B got %u messages and half of one", n - 1);
+    w.loses = NULL;
+    elapse(&w, 120 * SEC);
+    publish_many(&w, n, 60, 3000);
+    elapse(&w, 5 * SEC);
+    is_int(w.n_got, n + 60, "all that are published later arrive");
+    finish(&w);
+}
+
+/* B's successor comes in the middle of a message. */
+TEST(who_comes_late_begins_with_a_whole_message)
+{
+    struct world w;
+
+    start(&w);
+    w.is_random = true;
+    publish_many(&w, 0, 200, 3000);
+    elapse(&w, 4 * MSEC);
+    ok(w.n_got > 0 && w.n_got < 200, "%u messages are through", w.n_got);
+    peers_destroy(w.b);
+    w.b = make(true, 98, 0, w.now);
+    w.may_miss = true;
+    peers_subscribe(w.b, str("t"), w.now);
+    elapse(&w, 2 * SEC);
+    is_int(w.n_got, 200, "the last one comes");
+    finish(&w);
+}
+
+TEST(what_has_begun_to_leave_counts_as_waiting)
+{
+    struct world w;
+
+    start_with(&w, 100000);
+    w.loses = loses_all;
+    publish(&w, 0, 90000);
+    peers_run(w.a, w.now);
+    elapse(&w, MSEC);
+    ok(w.n_data > 0 && info_of(w.a).queued_bytes > 60000, "a part of a large message has left");
+    ok(info_of(w.a).is_congested, "who publishes is held back until more has");
+    publish(&w, 1, 50000);
+    is_int(peers_stats(w.a)->queue_full, 1, "and the limit is kept");
+    finish(&w);
+}
+
+TEST(publishers_go_on_when_half_is_gone)
+{
+    struct world w;
+    uint32_t n_held = 0;
+
+    start(&w);
+    publish_many(&w, 0, 70, 1000);
+    ok(info_of(w.a).is_congested, "more waits than should");
+    for (int i = 0; i < 1000 && info_of(w.a).is_congested; i++) {
+        uint32_t n = info_of(w.a).queued_bytes;
+
+        n_held += n < 60000 && n > 34000;
+        elapse(&w, 50);
+    }
+    ok(n_held > 0, "those who publish are still held back when a little less does");
+    ok(info_of(w.a).queued_bytes <= 32768 && info_of(w.a).queued_bytes > 25000, "not when half is gone");
+    elapse(&w, SEC);
+    is_int(w.n_got, 70, "all arrive");
+    finish(&w);
+}
+
+/* It says what it wants more rarely than we take for silence. */
+TEST(an_answer_after_silence_does_not_end_the_stream)
+{
+    struct peer_config c;
+    struct peer_spec a = { .addr = addr_of(false), .port = 1883 };
+    struct peer_spec b = { .addr = addr_of(true), .port = 1883 };
+    struct world w;
+
+    start(&w);
+    peer_config_default(&c);
+    c.expire_us = 0;
+    c.max_pack_bytes = 0;
+    renew_a(&w, &c, &b);
+    c.refresh_us = 300 * SEC;
+    peers_destroy(w.b);
+    w.b = peers_create(&c, w.now);
+    mp_assert(!peers_add(w.b, &a, w.now));
+    peers_subscribe(w.b, str("t"), w.now);
+    for (int i = 0; i < 1000 && !info_of(w.a).is_reliable; i++) {
+        elapse(&w, SEC);
+    }
+    publish(&w, 0, 5);
+    elapse(&w, 100 * SEC);
+    ok(info_of(w.a).is_reliable && !info_of(w.a).up, "B is silent");
+    publish_many(&w, 1, 200, 1000);
+    elapse(&w, SEC);
+    is_int(w.n_got, 201, "what it is sent arrives");
+    ok(info_of(w.a).up && !peers_stats(w.a)->stale, "and its answers show that it is there");
     finish(&w);
 }
 
@@ -446,6 +548,11 @@ main(void)
     RUN(who_does_not_answer_holds_nobody_back);
     RUN(who_never_answers_is_spoken_to_plainly);
     RUN(either_side_may_start_anew);
+    RUN(what_follows_a_stream_that_was_given_up_does_not_continue_it);
+    RUN(who_comes_late_begins_with_a_whole_message);
+    RUN(what_has_begun_to_leave_counts_as_waiting);
+    RUN(publishers_go_on_when_half_is_gone);
+    RUN(an_answer_after_silence_does_not_end_the_stream);
     RUN(garbage_in_a_stream_costs_what_it_spoils);
     RUN(answers_without_progress_hold_nobody_back);
     RUN(a_peer_that_is_added_again_has_a_new_stream);
