@@ -38,7 +38,6 @@ begin_stream(struct peers *ps, struct peer *p, usec_t now)
             p->out = sendstream_create(ps->next_epoch++);
             peers_path_changed(p);
         }
-        p->unpacks &= p->is_reliable;
         p->is_reliable = true;
     }
 }

@@ -3,6 +3,8 @@
 /* Tests of the reliable dialect: what is sent, lost, sent again, held back. */
 #include "unit/peer-world.h"
 
+#include "peer/recvstream.h"
+
 TEST(format)
 {
     static const uint8_t data[] = { 0xf1, 0x81, 0, 2, 1, 2, 3, 4, 0, 0, 0, 5, 0, 0, 0, 3, 'a', 'b', 'c' };
@@ -237,6 +239,70 @@ TEST(either_side_may_start_anew)
     elapse(&w, 100 * MSEC);
     is_int(w.n_got, 12, "and goes on");
     finish(&w);
+}
+
+static struct recvstream_result
+put_data(struct recvstream *r, uint32_t epoch, uint32_t base, uint32_t seq, usec_t now)
+{
+    struct peer_pdu pdu = {
+        .type = PEER_PDU_DATA, .epoch = epoch, .base = base, .seq = seq, .body = str("x"),
+    };
+
+    return recvstream_input(r, &pdu, now);
+}
+
+static uint32_t
+read_all(struct recvstream *r)
+{
+    struct slice bytes;
+    struct mbuf *hold;
+    uint32_t n = 0;
+
+    for (; recvstream_next_bytes(r, &bytes, &hold); n++) {
+        recvstream_take(r, bytes.n);
+    }
+    return n;
+}
+
+TEST(what_is_not_read_yet_was_taken)
+{
+    struct recvstream *r = recvstream_create(1000);
+    struct mbuf *m;
+    struct peer_pdu ack;
+
+    for (uint32_t seq = 0; seq < 3; seq++) {
+        is_int(put_data(r, 1, 0, seq, 5).verdict, RECVSTREAM_NEW, "DATA %u is in order", seq);
+    }
+    ok(recvstream_ack_at(r) > 5, "and nothing is missing: no hurry");
+    is_int(put_data(r, 1, 0, 4, 5).verdict, RECVSTREAM_EARLY, "one is missing before another");
+    is_int(recvstream_ack_at(r), 5, "of which the sender should know");
+    m = recvstream_build_ack(r, 0);
+    mp_assert(peer_pdu_parse((struct slice) { m->data, m->size }, &ack));
+    ok(ack.seq == 3 && peer_pdu_is_taken(&ack, 0), "all that came was taken, though nothing was read");
+    mbuf_unref(m);
+    is_int(put_data(r, 1, 5, 5, 6).verdict, RECVSTREAM_BUSY, "the missing one is given up: not now");
+    is_int(put_data(r, 2, 0, 0, 6).verdict, RECVSTREAM_BUSY, "nor does another epoch begin");
+    is_int(read_all(r), 3, "three are read");
+    is_int(put_data(r, 1, 5, 5, 6).n_skipped, 1, "then it may be given up");
+    is_int(read_all(r), 1, "and one is read");
+    is_int(put_data(r, 2, 0, 0, 6).verdict, RECVSTREAM_NEW, "or another epoch may begin");
+    recvstream_destroy(r);
+}
+
+TEST(a_gap_that_is_left_is_told_at_once)
+{
+    struct recvstream *r = recvstream_create(1000);
+
+    put_data(r, 1, 0, 0, 5);
+    put_data(r, 1, 0, 2, 5);
+    put_data(r, 1, 0, 4, 5);
+    mbuf_unref(recvstream_build_ack(r, 0));
+    is_int(put_data(r, 1, 0, 1, 6).verdict, RECVSTREAM_NEW, "what was missing has come");
+    is_int(recvstream_ack_at(r), 6, "but something is missing still");
+    mbuf_unref(recvstream_build_ack(r, 0));
+    put_data(r, 1, 0, 3, 7);
+    ok(recvstream_ack_at(r) > 7, "and then nothing");
+    recvstream_destroy(r);
 }
 
 /* B takes all that A has, but A is never told. */
@@ -548,6 +614,8 @@ main(void)
     RUN(who_does_not_answer_holds_nobody_back);
     RUN(who_never_answers_is_spoken_to_plainly);
     RUN(either_side_may_start_anew);
+    RUN(what_is_not_read_yet_was_taken);
+    RUN(a_gap_that_is_left_is_told_at_once);
     RUN(what_follows_a_stream_that_was_given_up_does_not_continue_it);
     RUN(who_comes_late_begins_with_a_whole_message);
     RUN(what_has_begun_to_leave_counts_as_waiting);
