@@ -73,4 +73,5 @@ EXTRA_DIST += \
 	tests/bench/bench-synflood \
 	tests/bench/benchlab.py \
 	tests/bench/instructions.txt \
+	tests/bench/readings \
 	tests/bench/run
