@@ -69,6 +69,14 @@ enum utcp_conn_flag {
 };
 #define CONN_STEERED (CONN_GROWN | CONN_BUSY | CONN_SMALL)  /* Until idle: see rcvwnd.c. */
 
+/* What a peer has done with what it was offered: each offer that it uses up at once is a step up. */
+enum utcp_needs {
+    NEEDS_NONE,                       /* Has not used two in a row. */
+    NEEDS_LITTLE,                     /* Has not used the last one. */
+    NEEDS_UNKNOWN,                    /* To begin with. */
+    NEEDS_MORE,
+};
+
 enum utcp_timer {                     /* What utcp_conn.due_ms is for. */
     TIMER_NONE,
     TIMER_RTO,                        /* RFC 6298. */
@@ -111,7 +119,8 @@ struct utcp_conn {
     uint8_t backoff;                  /* Time-outs in a row; keep-alive probes when idle. */
     uint8_t reo_mult;                 /* RACK.reo_wnd_mult. */
     uint8_t reo_persist;              /* RACK.reo_wnd_persist. */
-    uint8_t acks_owed;                /* Of this turn, for what was not in order: see rcv.c. */
+    uint8_t acks_owed : 3;            /* Of this turn, for what was not in order: see rcv.c. */
+    uint8_t challenge_n : 5;          /* Challenge ACKs in the second with challenge_s. */
     uint16_t rexmits;                 /* Segments sent again; saturates. */
     /* Line 3. */
     struct utcp_path path;
@@ -128,8 +137,8 @@ struct utcp_conn {
     uint8_t wnd_far : 3;              /* Exponent of the part of the window that is charged. */
     uint8_t wnd_tail : 1;             /* The last segment was the rest after a well filled one. */
     uint8_t wnd_small_times : 3;      /* Times in a row that it was made CONN_SMALL; saturates. */
-    uint8_t challenge_n : 5;          /* Challenge ACKs in the second... */
-    uint8_t challenge_s;              /* ...whose number ends in this byte. */
+    uint8_t wnd_needs : 2;            /* enum utcp_needs: turns.c. */
+    uint8_t challenge_s;              /* Number of a second, its last byte. */
 };
 #define UTCP_CONN_BYTES 192
 _Static_assert(sizeof(struct utcp_conn) <= UTCP_CONN_BYTES, "1 M connections: 192 MB");
@@ -184,8 +193,10 @@ struct utcp_ext {
     struct wire_sack_block dsacks[UTCP_MAX_ACKS]; /* RFC 2883: owed, the oldest first. */
     uint32_t recent[UTCP_N_RECENT];   /* Sequence numbers in islands, latest first. */
     uint32_t turn_next, turn_prev;    /* Connections; with CONN_WAITS. */
+    uint32_t turn_us;                 /* So since; with CONN_OFFERED: not used since. */
     uint8_t n_recent, n_dsacks;
     bool rack_valid, dsack_round_valid, tlp_out, tlp_is_retrans, has_fin, r2_running;
+    bool offered_more;                /* Counted in utcp.offered_more; with CONN_OFFERED. */
 };
 _Static_assert(sizeof(struct utcp_ext) <= 256, "5 % active of 1 M: 12.8 MB");
 
@@ -224,6 +235,11 @@ struct utcp_known {                   /* A hash that was computed ahead: ahead.c
     uint32_t hash;
 };
 
+enum { TURN_MORE, TURN_OTHERS, TURN_N };  /* Those with NEEDS_MORE, and the others. */
+struct utcp_turns {                   /* A queue of connections. */
+    uint32_t head, tail;
+};
+
 #define UTCP_MAX_REPLIES 2048         /* Segments without a connection, waiting for the draining. */
 
 struct utcp {
@@ -253,7 +269,13 @@ struct utcp {
     uint32_t n_grown, n_busy;
     uint64_t offered;                 /* On offer to those with CONN_OFFERED, who are... */
     uint32_t n_offered;               /* ...so many. */
-    uint32_t turn_head, turn_tail;    /* Connections that wait for their turn. */
+    uint64_t offered_more;            /* Of it: near those that need more. */
+    struct utcp_turns turns[TURN_N];  /* Who waits for its turn... */
+    uint32_t n_waiting;               /* ...so many in all. */
+    uint32_t uncounted, uncounted_ms; /* Octets of those that take no turns, lately; as of then. */
+    uint32_t echoed_ms;               /* When the latest was sent that text has answered... */
+    uint32_t echoed_lag_ms;           /* ...so much later. */
+    uint32_t asked, asked_ms;         /* Connection, or none, whose peer was asked for an answer. */
     uint32_t n_live;                  /* Connections not dead. */
     uint32_t n_known, next_known;
     struct utcp_known known[UTCP_MAX_AHEAD];
@@ -334,7 +356,9 @@ struct utcp_text {
     uint32_t seq;
     struct slice data;
     bool fin;
+    uint32_t lag_ms;                  /* Since we sent what it answers, or UTCP_LAG_UNKNOWN. */
 };
+#define UTCP_LAG_UNKNOWN UINT32_MAX
 enum utcp_verdict utcp_rcv_text(struct utcp *, struct utcp_conn *, struct utcp_text);
 void utcp_rcv_ack_now(struct utcp *, struct utcp_conn *);
 void utcp_rcv_ack_each(struct utcp *, struct utcp_conn *);
@@ -348,24 +372,30 @@ void utcp_rcv_fill_sack(const struct utcp *, const struct utcp_conn *, struct wi
 uint32_t utcp_rcvwnd_mss(const struct utcp *, const struct utcp_conn *);
 uint32_t utcp_rcvwnd_floor(const struct utcp *, const struct utcp_conn *);
 void utcp_rcvwnd_init(struct utcp *, struct utcp_conn *);
-void utcp_rcvwnd_echo(const struct utcp *, struct utcp_conn *, uint32_t ts_ecr);
+uint32_t utcp_rcvwnd_echo(struct utcp *, struct utcp_conn *, uint32_t ts_ecr);
 uint32_t utcp_rcvwnd_charge(const struct utcp *, const struct utcp_conn *);
-void utcp_rcvwnd_arrived(struct utcp *, struct utcp_conn *, uint32_t seq, uint32_t len);
+void utcp_rcvwnd_arrived(struct utcp *, struct utcp_conn *, const struct utcp_text *);
 uint16_t utcp_rcvwnd_offer(struct utcp *, struct utcp_conn *);  /* Moves rcv_adv; window field. */
 uint32_t utcp_rcvwnd_next(const struct utcp *, const struct utcp_conn *);
 void utcp_rcvwnd_credited(struct utcp *, struct utcp_conn *);
 void utcp_rcvwnd_idle(struct utcp *, struct utcp_conn *);   /* No data for a while. */
+void utcp_rcvwnd_spare(struct utcp *, struct utcp_conn *);  /* Data, but it needs little. */
 uint32_t utcp_rcvwnd_watch_due_ms(const struct utcp_conn *);        /* With CONN_WATCHED... */
 void utcp_rcvwnd_watch(struct utcp *, struct utcp_conn *);  /* ...that is over. */
 
 /* turns.c */
 uint32_t utcp_turns_counted__(const struct utcp *, const struct utcp_conn *);
 void utcp_turns_changed__(struct utcp *, struct utcp_conn *, uint32_t before);
+void utcp_turns_renew(struct utcp *, struct utcp_conn *);
+void utcp_turns_uncounted(struct utcp *, uint32_t n);
+void utcp_turns_echoed(struct utcp *, uint32_t lag_ms);
+void utcp_turns_answered(struct utcp *);
+bool utcp_turns_is_prompt(const struct utcp *, const struct utcp_conn *, uint32_t us);
 bool utcp_turns_must_wait(struct utcp *, struct utcp_conn *, uint32_t wnd);
 void utcp_turns_open(struct utcp *, struct utcp_conn *, uint32_t wnd);
 void utcp_turns_grant__(struct utcp *);
 uint32_t utcp_turns_due_ms(const struct utcp *, const struct utcp_conn *);
-void utcp_turns_expire(struct utcp *, struct utcp_conn *);
+void utcp_turns_expire__(struct utcp *, struct utcp_conn *);
 void utcp_turns_leave(struct utcp *, struct utcp_conn *);
 
 /* snd.c */
@@ -473,11 +503,27 @@ utcp_turns_changed(struct utcp *u, struct utcp_conn *c, uint32_t before)
     }
 }
 
+/* Whether a small part of its window is charged. */
+static inline bool
+utcp_turns_is_far(const struct utcp_conn *c)
+{
+    return c->flags & CONN_GROWN && c->wnd_far > 1;
+}
+
+/* If its offer was not used in time, it counts no more. */
+static inline void
+utcp_turns_expire(struct utcp *u, struct utcp_conn *c)
+{
+    if (c->flags & CONN_OFFERED) {
+        utcp_turns_expire__(u, c);
+    }
+}
+
 /* Opens the windows of those whose turn it is. */
 static inline void
 utcp_turns_grant(struct utcp *u)
 {
-    if (u->turn_head) {
+    if (u->n_waiting) {
         utcp_turns_grant__(u);
     }
 }

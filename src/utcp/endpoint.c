@@ -442,7 +442,7 @@ utcp_ext_release(struct utcp *u, struct utcp_conn *c)
     const struct utcp_ext *e = utcp_ext(u, c);
 
     if (e && !e->sndq.size && !e->n_sent && !e->n_pieces && !e->has_fin && !e->n_dsacks
-        && !(c->flags & CONN_WAITS)) {
+        && !(c->flags & (CONN_OFFERED | CONN_WAITS))) {
         slab_free(&u->exts, c->ext);
         c->ext = SLAB_NONE;
     }

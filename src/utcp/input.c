@@ -201,6 +201,9 @@ utcp_conn_input(struct utcp *u, struct utcp_conn *c, const struct wire_tcp *seg,
     if (c->timer == TIMER_NONE) {
         c->backoff = 0;               /* An answer to keep-alive probes. */
     }
+    if (u->asked == c->idx && !seg->payload.n) {
+        utcp_turns_answered(u);
+    }
     /* RFC 7323 4.3: the oldest timestamp that the next ACK answers. */
     if (c->flags & CONN_TS && seq_le(seg->seq, c->last_ack_sent)) {
         c->ts_recent = seg->opts.ts_val;
@@ -218,15 +221,12 @@ utcp_conn_input(struct utcp *u, struct utcp_conn *c, const struct wire_tcp *seg,
         utcp_ecn_arrived(u, c, seg, path);
     }
 
-    if (c->flags & CONN_TS) {
-        utcp_rcvwnd_echo(u, c, seg->opts.ts_ecr);
-    }
-
     uint32_t rcv_nxt = c->rcv_nxt;
     struct utcp_text text = {
         .seq = seg->seq,
         .data = seg->payload,
         .fin = seg->flags & TCP_FIN,
+        .lag_ms = c->flags & CONN_TS ? utcp_rcvwnd_echo(u, c, seg->opts.ts_ecr) : UTCP_LAG_UNKNOWN,
     };
 
     verdict = utcp_rcv_text(u, c, text);

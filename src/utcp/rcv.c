@@ -31,7 +31,7 @@ utcp_rcv_ack_now(struct utcp *u, struct utcp_conn *c)
 void
 utcp_rcv_ack_each(struct utcp *u, struct utcp_conn *c)
 {
-    c->acks_owed = (uint8_t) MP_MIN(c->acks_owed + 1, UTCP_MAX_ACKS);
+    c->acks_owed = MP_MIN(c->acks_owed + 1, UTCP_MAX_ACKS) & 7;
     utcp_rcv_ack_now(u, c);
 }
 
@@ -353,7 +353,7 @@ take_text(struct utcp *u, struct utcp_conn *c, struct utcp_text t)
 
     struct utcp_ext *e = utcp_ext(u, c);
 
-    utcp_rcvwnd_arrived(u, c, t.seq, t.data.n);
+    utcp_rcvwnd_arrived(u, c, &t);
     if (c->acks_owed || t.seq != c->rcv_nxt || (e && e->n_pieces)) {
         utcp_rcv_ack_each(u, c);
     } else {
@@ -409,6 +409,12 @@ enum utcp_verdict
 utcp_rcv_text(struct utcp *u, struct utcp_conn *c, struct utcp_text t)
 {
     uint32_t counted = utcp_turns_counted(u, c);
+
+    /* What nobody had counted.  Who is busy was counted before, and small ones have one segment. */
+    if (!(c->flags & (CONN_OFFERED | CONN_BUSY | CONN_SMALL))) {
+        utcp_turns_uncounted(u, t.data.n);
+    }
+
     enum utcp_verdict verdict = take_text(u, c, t);
 
     utcp_turns_changed(u, c, counted);

@@ -55,6 +55,7 @@
 #define NEAR_BYTES 32768u             /* Larger windows gain nothing across one (measured). */
 #define WATCH_MS 10u                  /* And two round trips, in which something should have come. */
 #define SHUT_PART 4u                  /* Less than that part of a segment is as good as nothing. */
+#define IDLE_MS 1000u                 /* After that a peer is as a new one. */
 #define MAX_FAR 255u                  /* A path of half a second. */
 
 /* The largest payload that we let the peer send. */
@@ -98,6 +99,7 @@ utcp_rcvwnd_init(struct utcp *u, struct utcp_conn *c)
     c->wnd_mark_us = u->now_us;
     c->wnd_hold_ms = u->now_ms;
     c->wnd_fill = FILL_NEUTRAL;
+    c->wnd_needs = NEEDS_UNKNOWN;
 }
 
 /* How many times the window of a near peer this one needs. */
@@ -135,6 +137,25 @@ reset(struct utcp *u, struct utcp_conn *c)
     c->wnd_target = MP_MIN(c->wnd_target, floor);
 }
 
+static void
+set_not_busy(struct utcp *u, struct utcp_conn *c)
+{
+    if (c->flags & CONN_BUSY) {
+        c->flags &= ~CONN_BUSY;
+        u->n_busy--;
+    }
+}
+
+/* It does not use its window, which is nobody's loss unless many share the budget. */
+void
+utcp_rcvwnd_spare(struct utcp *u, struct utcp_conn *c)
+{
+    if (u->n_grown >= UTCP_CROWD) {
+        reset(u, c);
+    }
+    set_not_busy(u, c);
+}
+
 void
 utcp_rcvwnd_idle(struct utcp *u, struct utcp_conn *c)
 {
@@ -144,10 +165,7 @@ utcp_rcvwnd_idle(struct utcp *u, struct utcp_conn *c)
     utcp_turns_changed(u, c, counted);
     c->flags &= ~CONN_SMALL;
     c->wnd_fill = FILL_NEUTRAL;
-    if (c->flags & CONN_BUSY) {
-        c->flags &= ~CONN_BUSY;
-        u->n_busy--;
-    }
+    set_not_busy(u, c);
 }
 
 /* The power of two, by its exponent, of which one part arrives at once. */
@@ -215,21 +233,37 @@ fall(struct utcp *u, struct utcp_conn *c)
     }
 }
 
-/* A round is over: the peer has used what it was offered when the round began. */
+/* It has used up its window as fast as any peer could at present. */
 static void
-end_round(struct utcp *u, struct utcp_conn *c, unsigned int n_filled)
+set_busy(struct utcp *u, struct utcp_conn *c)
+{
+    utcp_turns_renew(u, c);
+    c->wnd_needs = MP_MAX(c->wnd_needs, NEEDS_LITTLE) & 3;
+    if (!(c->flags & CONN_BUSY)) {
+        c->flags |= CONN_BUSY;
+        u->n_busy++;
+        utcp_timer_update(u, c);
+    }
+}
+
+/* A round is over, with text that answers what we sent 'lag_ms' ago: the peer has used what it was
+ * offered when the round began. */
+static void
+end_round(struct utcp *u, struct utcp_conn *c, unsigned int n_filled, uint32_t lag_ms)
 {
     uint32_t took_us = u->now_us - c->wnd_mark_us;
     uint32_t rtt_us = c->srtt_us ? c->srtt_us : 1000000;
     uint32_t floor = utcp_rcvwnd_floor(u, c);
     uint32_t fair = fair_target(u, c, floor);
 
-    bool is_limited = took_us <= 2 * rtt_us + ROUND_SLACK_US;
+    /* All of a burst answers the same: after its first segment it only seems to be quick. */
+    bool has_lag = lag_ms != UTCP_LAG_UNKNOWN;
+    bool is_prompt = !has_lag || utcp_turns_is_prompt(u, c, lag_ms * 1000);
+    bool is_limited = is_prompt && took_us <= 2 * rtt_us + ROUND_SLACK_US;
 
-    if (is_limited && !(c->flags & CONN_BUSY)) {
-        c->flags |= CONN_BUSY;
-        u->n_busy++;
-        utcp_timer_update(u, c);
+    /* While others wait, it may be that nobody is any quicker. */
+    if (is_limited || (has_lag && is_prompt && u->n_waiting && utcp_turns_is_prompt(u, c, took_us))) {
+        set_busy(u, c);
     }
     if (c->wnd_target > fair) {
         set_target(u, c, fair);       /* Others came. */
@@ -255,15 +289,22 @@ target_now(const struct utcp *u, const struct utcp_conn *c)
 }
 
 /* A segment with text echoes our timestamp 'ts_ecr': whoever only receives learns in this way how
- * long the path is.  The clocks' ticks, and what the peer waited, make it look longer at most. */
-void
-utcp_rcvwnd_echo(const struct utcp *u, struct utcp_conn *c, uint32_t ts_ecr)
+ * long the path is.  The clocks' ticks, and what the peer waited, make it look longer at most.
+ * Returns how long ago we sent what it answers. */
+uint32_t
+utcp_rcvwnd_echo(struct utcp *u, struct utcp_conn *c, uint32_t ts_ecr)
 {
     uint32_t ms = utcp_ts_now(u, c) - ts_ecr;
 
-    if (ms < 60000 && (ms + 1) * 1000 < c->min_rtt_us) {
-        c->min_rtt_us = (ms + 1) * 1000;
+    if (ms >= 60000) {
+        return UTCP_LAG_UNKNOWN;      /* No timestamp of ours, or one that says nothing. */
     }
+    c->min_rtt_us = MP_MIN(c->min_rtt_us, (ms + 1) * 1000);
+    utcp_turns_echoed(u, ms);
+    if (ms >= IDLE_MS) {
+        c->wnd_needs = NEEDS_UNKNOWN; /* What it did then says nothing about now. */
+    }
+    return ms;
 }
 
 /* Remembers how well a segment was filled; how many of the last ones were.  One that follows a well
@@ -280,10 +321,12 @@ note_fill(const struct utcp *u, struct utcp_conn *c, uint32_t len)
     return (unsigned int) __builtin_popcount(c->wnd_fill);
 }
 
-/* A segment with 'len' octets has come, in order or not. */
+/* A segment with text has come, in order or not. */
 void
-utcp_rcvwnd_arrived(struct utcp *u, struct utcp_conn *c, uint32_t seq, uint32_t len)
+utcp_rcvwnd_arrived(struct utcp *u, struct utcp_conn *c, const struct utcp_text *t)
 {
+    uint32_t len = t->data.n, end = t->seq + len;
+
     if (!len) {
         return;
     }
@@ -297,13 +340,13 @@ utcp_rcvwnd_arrived(struct utcp *u, struct utcp_conn *c, uint32_t seq, uint32_t 
     } else if (c->flags & CONN_SMALL && n_filled >= FILL_RETURN && !is_crowded(u)
                && u->now_us - c->wnd_small_us >= SMALL_US << (c->wnd_small_times - 1)) {
         c->flags &= ~CONN_SMALL;
-        c->wnd_mark = seq + len + utcp_rcvwnd_floor(u, c);    /* Not yet offered: no growth now. */
+        c->wnd_mark = end + utcp_rcvwnd_floor(u, c);    /* Not yet offered: no growth now. */
         c->wnd_mark_us = u->now_us;
         return;
     }
     /* The last piece of the window may be too small for the peer to use (its SWS avoidance). */
-    if (seq_ge(seq + len + slack, c->wnd_mark)) {
-        end_round(u, c, n_filled);
+    if (seq_ge(end + slack, c->wnd_mark)) {
+        end_round(u, c, n_filled, t->lag_ms);
     }
 }
 

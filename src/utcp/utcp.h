@@ -110,6 +110,7 @@ enum utcp_verdict {
     X(turns_awaited, "times that a window waited for its turn: too many were open")     \
     X(second_segments, "windows of one segment that got a second: the first may be lost") \
     X(turns_unused, "windows opened that were not used for a while")                    \
+    X(turns_asked, "keep-alive probes that ask whether the switch is idle")             \
     X(window_probes, "zero-window probes sent")                                         \
     X(replies_dropped, "RSTs, SYN-ACKs and the like not sent: too many at once")           \
     X(half_open_expired, "handshakes given up at R2")                                   \

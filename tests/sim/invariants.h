@@ -14,7 +14,7 @@
     }
 
 struct invariant_totals {
-    uint64_t queued, promised, offered, ooo_memory;
+    uint64_t queued, promised, offered, offered_more, ooo_memory;
     uint32_t n_live, n_grown, n_busy, n_offered, n_exts, n_sents, n_pieces, n_ready, n_waiting;
 };
 
@@ -125,9 +125,10 @@ invariant_conn(const struct utcp *u, const struct utcp_conn *c, struct invariant
     INVARIANT((c->flags & (CONN_OFFERED | CONN_WAITS)) != (CONN_OFFERED | CONN_WAITS));
     INVARIANT(!(c->flags & CONN_OFFERED) || utcp_turns_counted(u, c));
     INVARIANT(!(c->flags & CONN_OFFERED) || wheel_is_armed(&u->wheel, c->idx));
-    INVARIANT(!(c->flags & CONN_WAITS) || e);
+    INVARIANT(!(c->flags & (CONN_OFFERED | CONN_WAITS)) || e);
     INVARIANT(!(c->flags & CONN_WATCHED) || wheel_is_armed(&u->wheel, c->idx));
     sum->offered += utcp_turns_counted(u, c);
+    sum->offered_more += c->flags & CONN_OFFERED && e->offered_more ? utcp_turns_counted(u, c) : 0;
     sum->n_offered += !!(c->flags & CONN_OFFERED);
     sum->n_waiting += !!(c->flags & CONN_WAITS);
     sum->n_ready += !!(c->flags & CONN_READY);
@@ -138,19 +139,25 @@ invariant_conn(const struct utcp *u, const struct utcp_conn *c, struct invariant
 static inline const char *
 invariant_turns(const struct utcp *u, const struct invariant_totals *sum)
 {
-    uint32_t n = 0, prev = SLAB_NONE;
+    uint32_t n = 0;
 
-    for (uint32_t idx = u->turn_head; idx; ) {
-        const struct utcp_conn *c = slab_at(&u->conns, idx);
+    for (const struct utcp_turns *t = u->turns; t < u->turns + TURN_N; t++) {
+        uint32_t prev = SLAB_NONE;
 
-        INVARIANT(c->flags & CONN_WAITS && utcp_ext(u, c)->turn_prev == prev);
-        prev = idx;
-        idx = utcp_ext(u, c)->turn_next;
-        n++;
+        for (uint32_t idx = t->head; idx; ) {
+            const struct utcp_conn *c = slab_at(&u->conns, idx);
+
+            INVARIANT(c->flags & CONN_WAITS && utcp_ext(u, c)->turn_prev == prev);
+            prev = idx;
+            idx = utcp_ext(u, c)->turn_next;
+            n++;
+        }
+        INVARIANT(prev == t->tail);
     }
-    INVARIANT(prev == u->turn_tail);
+    INVARIANT(n == u->n_waiting);
     INVARIANT(n == sum->n_waiting);
     INVARIANT(sum->offered == u->offered);
+    INVARIANT(sum->offered_more == u->offered_more);
     INVARIANT(sum->n_offered == u->n_offered);
     return NULL;
 }

@@ -1,17 +1,37 @@
 /* Copyright 2026 The ovs-mqtt-proxy authors.
  * SPDX-License-Identifier: Apache-2.0 */
 /* Windows by turns, as crowds of clients see it: behind a queue of so many frames as the packet
- * socket of a switch holds, served at a steady rate.  Pure: virtual clock. */
+ * socket of a switch holds, served at a steady rate, or not at all for a while.  Pure: virtual
+ * clock, seeded. */
 #include "base/mem.h"
+#include "base/prng.h"
 #include "sim/invariants.h"
 #include "unit/utcp-peer.h"
 
 enum {
     STEP_US = 100,
     PER_STEP = 8,                     /* Frames that the switch hands up in a step: 93 MB/s. */
-    MAX_UNDER_WAY = 92,               /* Full ones, in 212,992 octets. */
+    MAX_UNDER_WAY = 92,               /* Full ones, in 212,992 octets... */
+    ACKS_PER_FRAME = 3,               /* ...which hold 277 small ones. */
     SEGMENT = 1448,
     QUEUE = 8192,                     /* Power of two. */
+    ACKS = 256,                       /* Power of two: what is on its way to a client. */
+};
+
+/* Clients that are alike. */
+struct group {
+    uint32_t n;
+    uint32_t burst;                   /* Segments in each period; 0: always more. */
+    usec_t period;
+    bool is_aligned;                  /* All at the same moment. */
+    bool has_no_ts;
+    usec_t rtt;                       /* Of the path beyond the switch. */
+};
+
+struct ack {
+    usec_t at;                        /* When it reaches the client. */
+    uint32_t edge, ts;
+    bool is_probe;                    /* Is answered. */
 };
 
 struct sender {
@@ -28,10 +48,17 @@ struct sender {
     uint32_t n_openings;
     uint32_t n_left;                  /* Times that the edge moved left. */
     uint32_t ts;
+    const struct group *group;        /* Or NULL: always has more. */
+    uint32_t backlog;                 /* Segments that it has to send... */
+    usec_t backlog_since;             /* ...the first since then. */
+    usec_t next_burst;
+    usec_t longest_delay;             /* Of a burst, until it is sent. */
+    struct ack acks[ACKS];
+    uint32_t ack_head, ack_tail;
 };
 
 struct frame {
-    uint32_t sender, seq, n;
+    uint32_t sender, seq, n, ts;
 };
 
 struct crowd {
@@ -40,8 +67,15 @@ struct crowd {
     struct sender *s;
     uint32_t n;
     struct frame queue[QUEUE];
-    uint32_t head, tail, most;        /* Frames under way. */
+    uint32_t head, tail, most;        /* Frames under way... */
+    uint32_t n_acks;                  /* ...of which so many have no text. */
+    uint32_t n_over;                  /* Frames for which the switch had no room. */
     uint64_t n_served, n_steps;
+    uint32_t per_1000_steps;          /* Frames that it hands up... */
+    uint32_t part;                    /* ...and what of one is left over. */
+    usec_t pause, pause_each;         /* So long it hands up nothing, so often. */
+    usec_t reaction;                  /* Of clients, at most. */
+    struct prng prng;
     uint32_t hoarder;                 /* The application keeps what this one sends; UINT32_MAX: none. */
     uint32_t hoarded;
     const char *broken;
@@ -56,7 +90,25 @@ room(const struct sender *s)
 }
 
 static void
-crowd_start(struct crowd *c, uint32_t n, uint32_t message)
+sender_start(struct crowd *c, uint32_t i, const struct group *g)
+{
+    struct sender *s = &c->s[i];
+    struct wire_tcp_opts syn = full_syn;
+
+    syn.has_ts = !g || !g->has_no_ts;
+    peer_init(&s->p, i);
+    peer_syn(c->u, &s->p, &syn, c->now);
+    c->now += g ? g->rtt : 0;
+    s->conn = peer_ack(c->u, &s->p, c->now + 400);
+    s->edge = s->p.seq + 2920;
+    s->wscale = s->p.opts.wscale;
+    s->ts = s->p.opts.ts_val;
+    s->message = SEGMENT;
+    s->group = g;
+}
+
+static void
+crowd_init(struct crowd *c, uint32_t n)
 {
     struct utcp_config cfg;
 
@@ -65,18 +117,19 @@ crowd_start(struct crowd *c, uint32_t n, uint32_t message)
     c->now = 6 * CLOCK_SEC;
     c->n = n;
     c->hoarder = UINT32_MAX;
+    c->per_1000_steps = 1000 * PER_STEP;
     c->s = mem_zalloc(n * sizeof *c->s);
     c->u = utcp_create(&cfg, c->now);
-    for (uint32_t i = 0; i < n; i++) {
-        struct sender *s = &c->s[i];
+    prng_init(&c->prng, 1);
+}
 
-        peer_init(&s->p, i);
-        peer_syn(c->u, &s->p, &full_syn, c->now);
-        s->conn = peer_ack(c->u, &s->p, c->now + 400);
-        s->edge = s->p.seq + 2920;
-        s->wscale = s->p.opts.wscale;
-        s->ts = s->p.opts.ts_val;
-        s->message = message;
+static void
+crowd_start(struct crowd *c, uint32_t n, uint32_t message)
+{
+    crowd_init(c, n);
+    for (uint32_t i = 0; i < n; i++) {
+        sender_start(c, i, NULL);
+        c->s[i].message = message;
     }
     c->now += 500;
 }
@@ -98,9 +151,71 @@ crowd_end(struct crowd *c)
 static void
 put_frame(struct crowd *c, uint32_t i, uint32_t seq, uint32_t n)
 {
+    uint32_t size;
+
     mp_assert(c->tail - c->head < QUEUE);
-    c->queue[c->tail++ % QUEUE] = (struct frame) { i, seq, n };
-    c->most = MP_MAX(c->most, c->tail - c->head);
+    c->queue[c->tail++ % QUEUE] = (struct frame) { i, seq, n, c->s[i].ts };
+    c->n_acks += !n;
+    size = c->tail - c->head - c->n_acks + c->n_acks / ACKS_PER_FRAME;
+    c->most = MP_MAX(c->most, size);
+    c->n_over += size > MAX_UNDER_WAY;
+}
+
+/* What has reached the client by now. */
+static void
+take_acks(struct crowd *c, struct sender *s)
+{
+    while (s->ack_head != s->ack_tail && s->acks[s->ack_head % ACKS].at <= c->now) {
+        const struct ack *a = &s->acks[s->ack_head++ % ACKS];
+
+        if (a->edge != s->edge && s->shut_since) {
+            s->longest_wait = MP_MAX(s->longest_wait, c->now - s->shut_since);
+            s->shut_since = 0;
+        }
+        s->edge = a->edge;
+        s->ts = a->ts;
+        if (a->is_probe) {
+            put_frame(c, (uint32_t) (s - c->s), s->p.seq, 0);
+        }
+    }
+}
+
+static bool
+is_periodic(const struct sender *s)
+{
+    return s->group && s->group->burst;
+}
+
+static void
+begin_burst(struct crowd *c, struct sender *s)
+{
+    if (s->is_on && is_periodic(s) && c->now >= s->next_burst) {
+        s->backlog_since = s->backlog ? s->backlog_since : c->now;
+        s->backlog += s->group->burst;
+        s->next_burst += s->group->period;
+    }
+}
+
+static bool
+has_more(const struct sender *s)
+{
+    return s->is_on && (s->backlog || !is_periodic(s));
+}
+
+static void
+send_one(struct crowd *c, uint32_t i)
+{
+    struct sender *s = &c->s[i];
+    bool is_last = room(s) < 2 * s->message;
+
+    if (!(s->loses_next && is_last)) {
+        put_frame(c, i, s->p.seq, s->message);
+    }
+    s->loses_next &= !is_last;
+    s->p.seq += s->message;
+    if (s->backlog && !--s->backlog) {
+        s->longest_delay = MP_MAX(s->longest_delay, c->now - s->backlog_since);
+    }
 }
 
 /* Everybody sends what the window allows. */
@@ -110,16 +225,12 @@ send_all(struct crowd *c)
     for (uint32_t i = 0; i < c->n; i++) {
         struct sender *s = &c->s[i];
 
-        while (s->is_on && room(s) >= s->message) {
-            bool is_last = room(s) < 2 * s->message;
-
-            if (!(s->loses_next && is_last)) {
-                put_frame(c, i, s->p.seq, s->message);
-            }
-            s->loses_next &= !is_last;
-            s->p.seq += s->message;
+        take_acks(c, s);
+        begin_burst(c, s);
+        while (has_more(s) && room(s) >= s->message) {
+            send_one(c, i);
         }
-        if (s->is_on && !s->shut_since) {
+        if (has_more(s) && !s->shut_since) {
             s->shut_since = c->now;
         }
     }
@@ -133,10 +244,11 @@ receive(struct crowd *c, const struct frame *f)
     struct peer p = s->p;
     struct utcp_event ev;
 
+    c->n_acks -= !f->n;
     p.seq = f->seq;
     peer_send(c->u, &p, (struct wire_tcp) {
         .flags = TCP_ACK, .payload = { data, f->n },
-        .opts = { .has_ts = true, .ts_val = 300, .ts_ecr = s->ts },
+        .opts = { .has_ts = s->p.opts.has_ts, .ts_val = 300, .ts_ecr = f->ts },
     }, c->now);
     while (utcp_next_event(c->u, &ev)) {
         if (ev.type == UTCP_EV_DATA) {
@@ -156,32 +268,64 @@ sender_of(struct crowd *c, const struct utcp_tuple *t)
     return &c->s[t->remote_port - 1024u];
 }
 
-/* Takes what the endpoint sends; how many segments. */
+static bool
+is_probe(const struct sender *s, const struct utcp_segment *seg)
+{
+    return seg->tcp.seq == s->p.ack - 1;
+}
+
+static void
+put_ack(struct crowd *c, struct sender *s, const struct utcp_segment *seg)
+{
+    uint32_t edge = seg->tcp.ack + ((uint32_t) seg->tcp.wnd << s->wscale);
+    uint32_t last = s->ack_head != s->ack_tail ? s->acks[(s->ack_tail - 1) % ACKS].edge : s->edge;
+    usec_t reaction = c->reaction ? prng_below(&c->prng, (uint32_t) c->reaction) : 0;
+
+    s->n_left += (int32_t) (edge - last) < 0;
+    s->n_openings += edge != last;
+    mp_assert(s->ack_tail - s->ack_head < ACKS);
+    s->acks[s->ack_tail++ % ACKS] = (struct ack) {
+        .at = c->now + reaction + (s->group ? s->group->rtt : 0),
+        .edge = edge,
+        .ts = seg->tcp.opts.ts_val,
+        .is_probe = is_probe(s, seg),
+    };
+}
+
+/* Takes what the endpoint sends; how many segments, but for probes. */
 static uint32_t
 drain(struct crowd *c)
 {
     struct utcp_segment seg;
     uint32_t n = 0;
 
-    for (; next(c->u, c->now, &seg); n++) {
+    while (next(c->u, c->now, &seg)) {
         struct sender *s = sender_of(c, &seg.tuple);
-        uint32_t edge = seg.tcp.ack + ((uint32_t) seg.tcp.wnd << s->wscale);
 
-        if (seg.tcp.flags & TCP_RST) {
-            continue;
+        n += !is_probe(s, &seg);
+        if (!(seg.tcp.flags & TCP_RST)) {
+            put_ack(c, s, &seg);
+            take_acks(c, s);
         }
-        s->n_left += (int32_t) (edge - s->edge) < 0;
-        if (edge != s->edge && s->shut_since) {
-            s->longest_wait = MP_MAX(s->longest_wait, c->now - s->shut_since);
-            s->shut_since = 0;
-        }
-        s->n_openings += edge != s->edge;
-        s->edge = edge;
-        s->ts = seg.tcp.opts.ts_val;
     }
     if (!c->broken) {
         c->broken = utcp_broken_invariant(c->u);
     }
+    return n;
+}
+
+/* Frames that the switch hands up in this step. */
+static uint32_t
+n_served_now(struct crowd *c)
+{
+    if (c->pause && c->now % c->pause_each < c->pause) {
+        return 0;
+    }
+    c->part += c->per_1000_steps;
+
+    uint32_t n = c->part / 1000;
+
+    c->part %= 1000;
     return n;
 }
 
@@ -191,7 +335,7 @@ spend(struct crowd *c, usec_t us)
     for (usec_t end = c->now + us; c->now < end; c->now += STEP_US) {
         utcp_run(c->u, c->now);
         send_all(c);
-        for (int i = 0; i < PER_STEP && c->head != c->tail; i++) {
+        for (uint32_t n = n_served_now(c); n && c->head != c->tail; n--) {
             receive(c, &c->queue[c->head++ % QUEUE]);
             c->n_served++;
         }
@@ -225,10 +369,10 @@ turn_off(struct crowd *c)
 static void
 forget(struct crowd *c)
 {
-    c->n_served = c->n_steps = c->most = 0;
+    c->n_served = c->n_steps = c->most = c->n_over = 0;
     for (uint32_t i = 0; i < c->n; i++) {
         c->s[i].n_received = c->s[i].n_openings = 0;
-        c->s[i].longest_wait = 0;
+        c->s[i].longest_wait = c->s[i].longest_delay = 0;
     }
 }
 
@@ -330,7 +474,7 @@ TEST(those_that_wait_may_go)
     for (uint32_t i = 0; i < c.n; i++) {
         struct utcp_conn *conn = utcp_conn_get(c.u, c.s[i].conn);
 
-        if (i % 3 == 0 || conn->idx == c.u->turn_head || conn->idx == c.u->turn_tail) {
+        if (i % 3 == 0 || conn->idx == c.u->turns[0].head || conn->idx == c.u->turns[0].tail) {
             c.s[i].is_on = false;
             utcp_abort(c.u, c.s[i].conn);
             n_gone++;
@@ -446,6 +590,305 @@ TEST(few_or_small_take_no_turns)
     crowd_end(&c);
 }
 
+/* What became of a group. */
+struct outcome {
+    uint32_t least, most, sum;        /* Octets that arrived. */
+    usec_t longest_wait, longest_delay;
+};
+
+static struct outcome
+outcome_of(const struct crowd *c, const struct group *g)
+{
+    struct outcome o = { .least = UINT32_MAX };
+
+    for (uint32_t i = 0; i < c->n; i++) {
+        const struct sender *s = &c->s[i];
+
+        if (s->group == g) {
+            o.least = MP_MIN(o.least, s->n_received);
+            o.most = MP_MAX(o.most, s->n_received);
+            o.sum += s->n_received;
+            o.longest_wait = MP_MAX(o.longest_wait, s->longest_wait);
+            o.longest_delay = MP_MAX(o.longest_delay, s->backlog ? c->now - s->backlog_since
+                                                                 : s->longest_delay);
+        }
+    }
+    return o;
+}
+
+struct mix {
+    struct group groups[3];
+    uint32_t per_1000_steps;          /* 0: as PER_STEP says. */
+    usec_t pause, reaction;
+};
+
+/* Half a second to settle, and a second that counts.  The pause comes ten times a second. */
+static void
+crowd_of(struct crowd *c, const struct mix *m)
+{
+    uint32_t n = 0;
+
+    for (int i = 0; i < 3; i++) {
+        n += m->groups[i].n;
+    }
+    crowd_init(c, n);
+    c->per_1000_steps = m->per_1000_steps ? m->per_1000_steps : c->per_1000_steps;
+    c->reaction = m->reaction;
+    n = 0;
+    for (int i = 0; i < 3; i++) {
+        for (uint32_t j = 0; j < m->groups[i].n; j++) {
+            sender_start(c, n++, &m->groups[i]);
+        }
+    }
+    c->now += CLOCK_MSEC - c->now % CLOCK_MSEC;
+    for (uint32_t i = 0; i < n; i++) {
+        const struct group *g = c->s[i].group;
+        usec_t spread = g->period ? (usec_t) (i * 7919u) % g->period : 0;
+
+        c->s[i].next_burst = c->now + 40 * CLOCK_MSEC + (g->is_aligned ? 0 : spread);
+    }
+    turn_on(c);
+    spend(c, 500 * CLOCK_MSEC);
+    c->pause = m->pause;
+    c->pause_each = 100 * CLOCK_MSEC;
+    spend(c, 100 * CLOCK_MSEC);
+    forget(c);
+    spend(c, CLOCK_SEC);
+}
+
+/* The first group has much to send, the second has not. */
+struct uneven {
+    const char *name;
+    struct mix m;
+    uint32_t least_percent;           /* The first's, of what the second leaves. */
+    usec_t longest_delay;             /* The second's. */
+};
+
+#define MS CLOCK_MSEC
+
+static void
+check_uneven(const struct uneven *t)
+{
+    const struct group *g = t->m.groups;
+    uint32_t demand = g[1].n * g[1].burst * SEGMENT / (uint32_t) (g[1].period / MS) * 1000;
+    struct outcome much, little;
+    uint32_t left;
+    struct crowd c;
+
+    crowd_of(&c, &t->m);
+    much = outcome_of(&c, &g[0]);
+    little = outcome_of(&c, &g[1]);
+    left = c.per_1000_steps * 10 * SEGMENT - demand;
+    ok(much.sum >= left / 100 * t->least_percent, "%s: who has much to send gets %u of %u kB/s", t->name,
+       much.sum / 1000, left / 1000);
+    ok(little.sum >= demand / 100 * 97, "the others all that they want: %u of %u", little.sum / 1000,
+       demand / 1000);
+    ok(little.longest_delay <= t->longest_delay, "in %u us", (unsigned int) little.longest_delay);
+    ok(c.most <= MAX_UNDER_WAY, "nothing overflows (%u frames)", c.most);
+    crowd_end(&c);
+}
+
+/* Most of a crowd send little, or a burst now and then. */
+TEST(who_sends_little_holds_up_nobody)
+{
+    static const struct uneven all[] = {
+        { "80 that send a segment each 30 ms", { .groups = {
+              { .n = 1 }, { .n = 80, .burst = 1, .period = 30 * MS } } }, 70, 2 * MS },
+        { "clients that take up to a millisecond", { .groups = {
+              { .n = 1 }, { .n = 80, .burst = 1, .period = 30 * MS } }, .reaction = MS }, 35, 2 * MS },
+        { "a segment each 5 ms", { .groups = {
+              { .n = 1 }, { .n = 80, .burst = 1, .period = 5 * MS } } }, 50, 10 * MS },
+        { "ten have much to send, 80 a segment each 9 ms", { .groups = {
+              { .n = 10 }, { .n = 80, .burst = 1, .period = 9 * MS } } }, 70, 5 * MS },
+        { "80 that send their whole windows each 30 ms", { .groups = {
+              { .n = 1 }, { .n = 80, .burst = 2, .period = 30 * MS } } }, 50, 10 * MS },
+        { "80, slow", { .groups = {
+              { .n = 1 }, { .n = 80, .burst = 2, .period = 30 * MS } }, .reaction = MS }, 30, 10 * MS },
+        { "80 each 10 ms", { .groups = {
+              { .n = 1 }, { .n = 80, .burst = 2, .period = 10 * MS } } }, 50, 10 * MS },
+        { "80 each 10 ms, slow", { .groups = {
+              { .n = 1 }, { .n = 80, .burst = 2, .period = 10 * MS } }, .reaction = MS }, 20, 10 * MS },
+        { "160 each 30 ms", { .groups = {
+              { .n = 1 }, { .n = 160, .burst = 2, .period = 30 * MS } } }, 50, 10 * MS },
+        { "160 each 30 ms, slow", { .groups = {
+              { .n = 1 }, { .n = 160, .burst = 2, .period = 30 * MS } }, .reaction = MS }, 20, 10 * MS },
+        { "two windows each 30 ms", { .groups = {
+              { .n = 1 }, { .n = 80, .burst = 4, .period = 30 * MS } } }, 50, 30 * MS },
+        { "several windows each 100 ms", { .groups = {
+              { .n = 1 }, { .n = 80, .burst = 8, .period = 100 * MS } } }, 50, 10 * MS },
+        { "half of a hundred have much to send", { .groups = {
+              { .n = 50 }, { .n = 50, .burst = 2, .period = 30 * MS } } }, 70, 5 * MS },
+    };
+
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        check_uneven(&all[i]);
+    }
+}
+
+/* They leave room for what the others send meanwhile. */
+TEST(pauses_overflow_nothing_in_a_mix)
+{
+    static const usec_t pauses[] = { 5 * MS, 12 * MS, 20 * MS };
+
+    for (size_t i = 0; i < sizeof pauses / sizeof *pauses; i++) {
+        struct uneven t = {
+            "half of a hundred, and pauses", { .groups = {
+                { .n = 50 }, { .n = 50, .burst = 2, .period = 30 * MS } }, .pause = pauses[i] },
+            50, pauses[i] + 5 * MS,
+        };
+
+        check_uneven(&t);
+        t.m.reaction = MS;
+        t.least_percent = 20;
+        check_uneven(&t);
+    }
+}
+
+/* All have much to send; how they are offered it depends on the switch alone. */
+static void
+check_even(const char *name, const struct mix *m, uint32_t least_percent)
+{
+    struct outcome o;
+    struct crowd c;
+
+    crowd_of(&c, m);
+    o = outcome_of(&c, &m->groups[0]);
+    ok(c.most <= MAX_UNDER_WAY, "%s: never more frames than the switch can hold (%u)", name, c.most);
+    ok(c.n_served * 1000 * 100 >= c.n_steps * c.per_1000_steps * least_percent,
+       "nor is it idle for want of them (%u)", (unsigned int) c.n_served);
+    ok(o.most - o.least <= 6 * 4 * SEGMENT || o.least >= o.most - o.most / 10,
+       "all get the same (%u to %u)", o.least, o.most);
+    crowd_end(&c);
+}
+
+TEST(a_slow_switch_has_all_the_time_it_needs)
+{
+    static const uint32_t per_1000_steps[] = { 207, 497, 1381 };        /* 3, 7.2 and 20 MB/s. */
+    char name[64];
+
+    for (size_t i = 0; i < sizeof per_1000_steps / sizeof *per_1000_steps; i++) {
+        for (uint32_t n = 100; n <= 200; n += 100) {
+            struct mix m = { .groups = { { .n = n } }, .per_1000_steps = per_1000_steps[i] };
+
+            snprintf(name, sizeof name, "%u at %u kB/s", n, per_1000_steps[i] * SEGMENT / 100);
+            check_even(name, &m, 99);
+            m.reaction = MS;
+            check_even(name, &m, 99);
+        }
+    }
+}
+
+TEST(a_switch_may_pause)
+{
+    static const usec_t pauses[] = { 5 * MS, 12 * MS, 15 * MS, 20 * MS };
+    char name[64];
+
+    for (size_t i = 0; i < sizeof pauses / sizeof *pauses; i++) {
+        struct mix m = { .groups = { { .n = 100 } }, .pause = pauses[i] };
+        uint32_t percent = 98 - (uint32_t) (pauses[i] / MS);
+
+        snprintf(name, sizeof name, "pauses of %u ms", (unsigned int) (pauses[i] / MS));
+        check_even(name, &m, percent);
+        m.reaction = MS;
+        check_even(name, &m, percent);
+    }
+}
+
+/* Without timestamps there is no evidence, but the clock. */
+TEST(without_timestamps_the_clock_decides)
+{
+    struct mix m = { .groups = { { .n = 100, .has_no_ts = true } } };
+
+    check_even("no timestamps", &m, 99);
+    m.pause = 15 * MS;
+    check_even("and pauses", &m, 80);
+    m.pause = 0;
+    m.per_1000_steps = 497;
+    check_even("and a slow switch", &m, 99);
+    check_uneven(&(struct uneven) { "no timestamps, 80 that send a segment each 30 ms", { .groups = {
+        { .n = 1, .has_no_ts = true }, { .n = 80, .burst = 1, .period = 30 * MS, .has_no_ts = true } } },
+        50, 5 * MS });
+    check_uneven(&(struct uneven) { "no timestamps, 80 that send their windows", { .groups = {
+        { .n = 1, .has_no_ts = true }, { .n = 80, .burst = 2, .period = 30 * MS, .has_no_ts = true } } },
+        30, 20 * MS });
+}
+
+TEST(those_far_away_have_their_part)
+{
+    struct mix m = { .groups = { { .n = 50 }, { .n = 50, .rtt = 20 * MS } } };
+
+    for (int i = 0; i < 2; i++) {
+        struct outcome near, far;
+        struct crowd c;
+
+        m.reaction = i * MS;
+        crowd_of(&c, &m);
+        near = outcome_of(&c, &m.groups[0]);
+        far = outcome_of(&c, &m.groups[1]);
+        ok(near.least > 1000000, "50 near ones beside 50 that are 20 ms away (%u octets each)", near.least);
+        ok(far.least > 300000, "who get what they can in so many round trips (%u)", far.least);
+        crowd_end(&c);
+    }
+}
+
+/* Nobody who has an offer has anything to send any more, but one who waits. */
+TEST(evidence_is_asked_for)
+{
+    struct crowd c;
+    struct sender *s;
+
+    crowd_start(&c, 200, SEGMENT);
+    turn_on(&c);
+    spend(&c, 300 * MS);
+    s = sender_of(&c, &(struct utcp_tuple) { .remote_port = 1024 + 77 });
+    while (utcp_conn_get(c.u, s->conn)->idx != c.u->turns[TURN_MORE].tail) {
+        spend(&c, STEP_US);
+    }
+    for (uint32_t i = 0; i < c.n; i++) {
+        c.s[i].is_on = &c.s[i] == s;
+    }
+    forget(&c);
+    spend(&c, 300 * MS);
+    ok(s->longest_wait > 0 && s->longest_wait < 100 * MS,
+       "one of 200 waits for the others, who have no more, a few milliseconds for each dozen (%u us)",
+       (unsigned int) s->longest_wait);
+    ok(s->n_received > 10000000, "then it has all for itself (%u octets)", s->n_received);
+    crowd_end(&c);
+}
+
+/* Who took no turns, as it sent little, is noticed when it sends much, and may be again. */
+TEST(who_sends_little_may_change)
+{
+    struct mix m = { .groups = { { .n = 1 }, { .n = 60, .burst = 2, .period = 30 * MS } } };
+    struct crowd c;
+    uint32_t least = UINT32_MAX, n_idle = 0;
+
+    crowd_of(&c, &m);
+    for (uint32_t i = 1; i < c.n; i++) {
+        n_idle += utcp_conn_get(c.u, c.s[i].conn)->wnd_needs == NEEDS_NONE;
+        c.s[i].group = NULL;
+    }
+    is_int(n_idle, 60, "sixty that send a little take no turns");
+    spend(&c, 50 * MS);
+    forget(&c);
+    spend(&c, 500 * MS);
+    for (uint32_t i = 0; i < c.n; i++) {
+        least = MP_MIN(least, c.s[i].n_received);
+    }
+    ok(c.most <= MAX_UNDER_WAY, "50 ms after they all began to send much they do (%u frames)", c.most);
+    ok(least > 800000, "and get their part (%u octets)", least);
+    for (uint32_t i = 1; i < c.n; i++) {
+        c.s[i].group = &m.groups[1];
+        c.s[i].next_burst = c.now + (i * 7919) % (30 * MS);
+    }
+    spend(&c, 200 * MS);
+    forget(&c);
+    spend(&c, 500 * MS);
+    ok(c.s[0].n_received > 40000000, "a little again: the one that still has much gets all else (%u)",
+       c.s[0].n_received);
+    crowd_end(&c);
+}
+
 int
 main(void)
 {
@@ -457,5 +900,13 @@ main(void)
     RUN(what_is_not_credited_waits_for_nothing);
     RUN(a_lost_last_segment_is_followed);
     RUN(few_or_small_take_no_turns);
+    RUN(who_sends_little_holds_up_nobody);
+    RUN(pauses_overflow_nothing_in_a_mix);
+    RUN(a_slow_switch_has_all_the_time_it_needs);
+    RUN(a_switch_may_pause);
+    RUN(without_timestamps_the_clock_decides);
+    RUN(those_far_away_have_their_part);
+    RUN(evidence_is_asked_for);
+    RUN(who_sends_little_may_change);
     return done_testing();
 }
