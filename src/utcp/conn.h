@@ -272,6 +272,7 @@ struct utcp {
     uint64_t offered_more;            /* Of it: near those that need more. */
     struct utcp_turns turns[TURN_N];  /* Who waits for its turn... */
     uint32_t n_waiting;               /* ...so many in all. */
+    uint32_t far_octets, far_ms;      /* Opened to peers on long paths in that millisecond. */
     uint32_t uncounted, uncounted_ms; /* Octets of those that take no turns, lately; as of then. */
     uint32_t echoed_ms;               /* When the latest was sent that text has answered... */
     uint32_t echoed_lag_ms;           /* ...so much later. */
@@ -508,6 +509,13 @@ static inline bool
 utcp_turns_is_far(const struct utcp_conn *c)
 {
     return c->flags & CONN_GROWN && c->wnd_far > 1;
+}
+
+/* Whether it may be opened in the next millisecond, but not in this one. */
+static inline bool
+utcp_turns_is_paced(const struct utcp *u, const struct utcp_conn *c)
+{
+    return utcp_turns_is_far(c) && u->far_octets && u->far_ms == u->now_ms;
 }
 
 /* If its offer was not used in time, it counts no more. */

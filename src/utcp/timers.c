@@ -5,7 +5,7 @@
  *     its retransmission timer (RTO, RACK, tail probe, persist) or FIN-WAIT-2's limit
  *     the end of keep-alive's patience
  *     the return of an idle peer's receive window to the floor
- *     the end of an offer that is not used (turns.c)
+ *     the end of an offer that is not used, or the next time that one may be made (turns.c)
  *
  * and armed lazily: what moves to later is left alone, fires early and is armed again, so that an
  * ACK costs no operation on the wheel. */
@@ -69,6 +69,10 @@ utcp_timer_update(struct utcp *u, struct utcp_conn *c)
     }
     if (c->flags & CONN_OFFERED) {
         due_ms = seq_min(due_ms, utcp_turns_due_ms(u, c));
+        any = true;
+    }
+    if (c->flags & CONN_WAITS && utcp_turns_is_paced(u, c)) {
+        due_ms = seq_min(due_ms, u->now_ms + 1);
         any = true;
     }
     if (c->flags & CONN_WATCHED) {

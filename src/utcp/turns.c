@@ -29,6 +29,9 @@
  *     Where that one has nothing to send either, somebody is asked for an answer (ask()).
  *   - They leave room for what those that take no turns may send while the switch pauses.
  *
+ * Of a window on a long path only a part is charged, as that is what arrives while the switch takes
+ * what came before.  So that this is true, such windows do not all open in the same millisecond.
+ *
  * The sum is no promise: who takes no turns is not counted; nor is what a new connection may send at
  * first; and what no longer counts may yet be used.  Nor can a window be smaller to begin with: of a
  * first window below two segments a common client (Linux) takes the half for the size of its
@@ -239,6 +242,24 @@ takes_turns(const struct utcp *u, const struct utcp_conn *c, uint32_t wnd)
     return c->wnd_needs != NEEDS_NONE && !has_segment(u, c) && more >= utcp_rcvwnd_mss(u, c) / 2;
 }
 
+static bool
+is_too_much_at_once(const struct utcp *u, const struct utcp_conn *c, uint32_t wnd)
+{
+    uint32_t more = wnd - (c->rcv_adv - c->rcv_nxt);
+
+    return utcp_turns_is_paced(u, c) && u->far_octets + more > u->cfg.rcv_budget / 2;
+}
+
+static void
+move_edge(struct utcp *u, struct utcp_conn *c, uint32_t wnd)
+{
+    if (utcp_turns_is_far(c)) {
+        u->far_octets = (u->far_ms == u->now_ms ? u->far_octets : 0) + wnd - (c->rcv_adv - c->rcv_nxt);
+        u->far_ms = u->now_ms;
+    }
+    c->rcv_adv = c->rcv_nxt + wnd;
+}
+
 /* Whether its window may become 'wnd'. */
 static bool
 has_room(const struct utcp *u, const struct utcp_conn *c, uint32_t wnd)
@@ -248,6 +269,8 @@ has_room(const struct utcp *u, const struct utcp_conn *c, uint32_t wnd)
 
     if (MP_MAX(u->n_busy, u->n_offered) < UTCP_CROWD || !others) {
         return true;
+    } else if (is_too_much_at_once(u, c, wnd)) {
+        return false;
     }
     if (c->wnd_needs == NEEDS_MORE && !utcp_turns_is_far(c)) {
         uint64_t more = u->offered_more - (own && utcp_ext(u, c)->offered_more ? own : 0);
@@ -322,7 +345,7 @@ utcp_turns_open(struct utcp *u, struct utcp_conn *c, uint32_t wnd)
     if (takes_turns(u, c, wnd)) {
         offer(u, c);
     }
-    c->rcv_adv = c->rcv_nxt + wnd;
+    move_edge(u, c, wnd);
 }
 
 /* Whether the first of those that need more would be the only one on offer. */
@@ -341,12 +364,15 @@ grant_first(struct utcp *u, const struct utcp_turns *t)
     struct utcp_conn *c = t->head ? slab_at(&u->conns, t->head) : NULL;
     uint32_t wnd = c && !(c->flags & CONN_FIN_RCVD) ? utcp_rcvwnd_next(u, c) : 0;
 
-    if (!c || (wnd && !has_room(u, c, wnd))) {
+    if (!c) {
+        return false;
+    } else if (wnd && !has_room(u, c, wnd)) {
+        utcp_timer_update(u, c);
         return false;
     }
     wait_no_more(u, c);
     if (wnd) {                        /* Else what came is not credited yet. */
-        c->rcv_adv = c->rcv_nxt + wnd;
+        move_edge(u, c, wnd);
         offer(u, c);
         utcp_turns_changed(u, c, 0);
         utcp_rcv_ack_now(u, c);

@@ -827,6 +827,7 @@ TEST(those_far_away_have_their_part)
         far = outcome_of(&c, &m.groups[1]);
         ok(near.least > 1000000, "50 near ones beside 50 that are 20 ms away (%u octets each)", near.least);
         ok(far.least > 300000, "who get what they can in so many round trips (%u)", far.least);
+        ok(c.most <= MAX_UNDER_WAY, "and not all of it arrives at once (%u frames)", c.most);
         crowd_end(&c);
     }
 }
