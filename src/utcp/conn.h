@@ -387,7 +387,6 @@ void utcp_rcvwnd_watch(struct utcp *, struct utcp_conn *);  /* ...that is over. 
 /* turns.c */
 uint32_t utcp_turns_counted__(const struct utcp *, const struct utcp_conn *);
 void utcp_turns_changed__(struct utcp *, struct utcp_conn *, uint32_t before);
-void utcp_turns_renew(struct utcp *, struct utcp_conn *);
 void utcp_turns_uncounted(struct utcp *, uint32_t n);
 void utcp_turns_echoed(struct utcp *, uint32_t lag_ms);
 void utcp_turns_answered(struct utcp *);

@@ -55,7 +55,6 @@
 #define NEAR_BYTES 32768u             /* Larger windows gain nothing across one (measured). */
 #define WATCH_MS 10u                  /* And two round trips, in which something should have come. */
 #define SHUT_PART 4u                  /* Less than that part of a segment is as good as nothing. */
-#define IDLE_MS 1000u                 /* After that a peer is as a new one. */
 #define MAX_FAR 255u                  /* A path of half a second. */
 
 /* The largest payload that we let the peer send. */
@@ -237,8 +236,6 @@ fall(struct utcp *u, struct utcp_conn *c)
 static void
 set_busy(struct utcp *u, struct utcp_conn *c)
 {
-    utcp_turns_renew(u, c);
-    c->wnd_needs = MP_MAX(c->wnd_needs, NEEDS_LITTLE) & 3;
     if (!(c->flags & CONN_BUSY)) {
         c->flags |= CONN_BUSY;
         u->n_busy++;
@@ -301,9 +298,6 @@ utcp_rcvwnd_echo(struct utcp *u, struct utcp_conn *c, uint32_t ts_ecr)
     }
     c->min_rtt_us = MP_MIN(c->min_rtt_us, (ms + 1) * 1000);
     utcp_turns_echoed(u, ms);
-    if (ms >= IDLE_MS) {
-        c->wnd_needs = NEEDS_UNKNOWN; /* What it did then says nothing about now. */
-    }
     return ms;
 }
 

@@ -32,6 +32,13 @@ utcp_timer_stop(struct utcp *u, struct utcp_conn *c)
     utcp_timer_update(u, c);
 }
 
+/* Whether it returns to the floor when nothing comes.  Nothing can from who waits for its turn. */
+static bool
+is_steered(const struct utcp_conn *c)
+{
+    return c->flags & CONN_STEERED && !(c->flags & CONN_WAITS);
+}
+
 /* MUST-27: only when there is nothing else to keep the connection busy. */
 static bool
 wants_keep_alive(const struct utcp *u, const struct utcp_conn *c)
@@ -63,7 +70,7 @@ utcp_timer_update(struct utcp *u, struct utcp_conn *c)
         due_ms = seq_min(due_ms, keep_alive_due_ms(u, c));
         any = true;
     }
-    if (c->flags & CONN_STEERED) {
+    if (is_steered(c)) {
         due_ms = seq_min(due_ms, c->last_rcvd_ms + WINDOW_IDLE_MS);
         any = true;
     }
@@ -155,7 +162,7 @@ utcp_timers_run(struct utcp *u)
         if (c->flags & CONN_WATCHED && seq_le(utcp_rcvwnd_watch_due_ms(c), u->now_ms)) {
             utcp_rcvwnd_watch(u, c);
         }
-        if (c->flags & CONN_STEERED
+        if (is_steered(c)
             && u->now_ms - c->last_rcvd_ms >= WINDOW_IDLE_MS) {
             utcp_rcvwnd_idle(u, c);
         }

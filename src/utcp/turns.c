@@ -33,7 +33,10 @@
  * what came before.  So that this is true, such windows do not all open in the same millisecond.
  *
  * The sum is no promise: who takes no turns is not counted; nor is what a new connection may send at
- * first; and what no longer counts may yet be used.  Nor can a window be smaller to begin with: of a
+ * first; and what no longer counts may yet be used.  So a crowd whose bursts coincide can overflow a
+ * switch, and so can those that take no turns beside fewer than a crowd that do.  The evidence of one
+ * is taken for all: it misleads where a peer lies about timestamps, or has a port of its own that is
+ * quicker by far than the one where the others wait.  Nor can a window be smaller to begin with: of a
  * first window below two segments a common client (Linux) takes the half for the size of its
  * segments, for as long as it lives.
  *
@@ -191,15 +194,6 @@ utcp_turns_changed__(struct utcp *u, struct utcp_conn *c, uint32_t before)
             c->wnd_needs = MP_MIN(c->wnd_needs + 1, NEEDS_MORE) & 3;
         }
         offer_no_more(u, c);
-    }
-}
-
-/* It has used what it was offered at once: the rest is as if offered now. */
-void
-utcp_turns_renew(struct utcp *u, struct utcp_conn *c)
-{
-    if (c->flags & CONN_OFFERED) {
-        utcp_ext(u, c)->turn_us = u->now_us;
     }
 }
 
@@ -371,6 +365,7 @@ grant_first(struct utcp *u, const struct utcp_turns *t)
         return false;
     }
     wait_no_more(u, c);
+    utcp_timer_update(u, c);
     if (wnd) {                        /* Else what came is not credited yet. */
         move_edge(u, c, wnd);
         offer(u, c);

@@ -832,6 +832,24 @@ TEST(those_far_away_have_their_part)
     }
 }
 
+/* So many that each waits for as long as would make it idle, if others did not wait as well. */
+TEST(a_crowd_far_away_goes_on)
+{
+    struct mix m = { .groups = { { .n = 200, .rtt = 200 * MS } } };
+    struct outcome o;
+    struct crowd c;
+
+    crowd_of(&c, &m);
+    spend(&c, 3 * CLOCK_SEC);
+    forget(&c);
+    spend(&c, 2 * CLOCK_SEC);
+    o = outcome_of(&c, &m.groups[0]);
+    ok(o.sum > 40000000, "200 that are 200 ms away send %u kB/s", o.sum / 2000);
+    ok(o.least > 0 && o.longest_wait < 500 * MS, "and none waits for long (%u us)",
+       (unsigned int) o.longest_wait);
+    crowd_end(&c);
+}
+
 /* Nobody who has an offer has anything to send any more, but one who waits. */
 TEST(evidence_is_asked_for)
 {
@@ -842,7 +860,7 @@ TEST(evidence_is_asked_for)
     turn_on(&c);
     spend(&c, 300 * MS);
     s = sender_of(&c, &(struct utcp_tuple) { .remote_port = 1024 + 77 });
-    while (utcp_conn_get(c.u, s->conn)->idx != c.u->turns[TURN_MORE].tail) {
+    for (int i = 0; i < 10000 && utcp_conn_get(c.u, s->conn)->idx != c.u->turns[TURN_MORE].tail; i++) {
         spend(&c, STEP_US);
     }
     for (uint32_t i = 0; i < c.n; i++) {
@@ -907,6 +925,7 @@ main(void)
     RUN(a_switch_may_pause);
     RUN(without_timestamps_the_clock_decides);
     RUN(those_far_away_have_their_part);
+    RUN(a_crowd_far_away_goes_on);
     RUN(evidence_is_asked_for);
     RUN(who_sends_little_may_change);
     return done_testing();
