@@ -322,8 +322,8 @@ hear_next(struct peers *ps, struct peer *p)
     ps->stats.data_too_large += recvstream_n_too_large(p->in);
 }
 
-/* Streams are read as their PUBLISHes are asked for, and not all in one turn: a few bytes may hold
- * very many of them. */
+/* Streams are read as their PUBLISHes are asked for, and not all at once: a few bytes may hold very
+ * many of them. */
 bool
 peers_hear_more(struct peers *ps)
 {
@@ -434,7 +434,6 @@ peers_input(struct peers *ps, const struct ip_addr *src, uint16_t src_port, enum
         ps->stats.unknown_source++;
         return;
     }
-    ps->n_allowed = HEAR_BATCH;
     ps->stats.datagrams_in++;
     ps->stats.bytes_in += datagram.n;
     p->datagrams_in++;

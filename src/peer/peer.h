@@ -79,7 +79,7 @@ void peer_config_default(struct peer_config *);
     X(data_given_up, "DATA datagrams given up: no answer")                      \
     X(data_early, "DATA datagrams from peers that came out of order")           \
     X(data_duplicate, "DATA datagrams from peers that came twice")              \
-    X(data_missed, "DATA datagrams that a peer gave up and that never came")    \
+    X(data_missed, "DATA datagrams that a peer gave up, and one each time")         \
     X(data_too_large, "control packets from peers beyond the limit of a queue, skipped") \
     X(packed_out, "blocks of compressed PUBLISHes sent")                        \
     X(packed_vain, "times that compressing PUBLISHes saved nothing")            \
@@ -134,7 +134,7 @@ struct peer_event {
     struct peer_publish publish;
     size_t size;                      /* TOO_BIG: bytes it would have taken. */
 };
-/* False: no more, or not in this turn; then peers_deadline() has passed. */
+/* False: no more, or not before peers_run(), which is due then. */
 bool peers_next_event(struct peers *, struct peer_event *);
 
 struct peer_datagram {
@@ -143,7 +143,8 @@ struct peer_datagram {
     struct mbuf *payload;             /* The receiver of the struct owns one reference. */
 };
 bool peers_next_datagram(struct peers *, usec_t now, struct peer_datagram *);
-/* Whether every peer was sent all that is for it, and has it where that can be known. */
+/* Whether every peer was sent all that is for it, and has it where that can be known; and all that it
+ * sent was read. */
 bool peers_is_idle(const struct peers *);
 
 void peers_run(struct peers *, usec_t now);

@@ -45,6 +45,7 @@ peers_create(const struct peer_config *config, usec_t now)
     ps->remote = subtrie_create(&config->key);
     ps->local = subtrie_create(&config->key);
     slab_init(&ps->wants, sizeof(struct want), 0);
+    ps->n_allowed = HEAR_BATCH;
     return ps;
 }
 

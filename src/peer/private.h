@@ -40,7 +40,8 @@
 #define CONTROL_BURST 64
 #define CONTROL_STEP_US (10 * CLOCK_MSEC)
 
-/* PUBLISHes of streams that are read in one turn, about: some milliseconds of the broker's work. */
+/* Control packets of streams that are read between two calls of peers_run(), which are due when there
+ * are more: some milliseconds of the broker's work.  One that holds many may exceed it once. */
 #define HEAR_BATCH 4096
 
 struct ring {                         /* A growing FIFO.  All-zero: empty. */
@@ -131,7 +132,7 @@ struct peers {
     struct slab wants;
     uint32_t first_want, last_want;
 
-    uint32_t n_allowed;               /* Control packets of streams, still in this turn. */
+    uint32_t n_allowed;               /* Control packets of streams, until peers_run(). */
     uint32_t next_heard;              /* Slot whose stream is read next. */
     struct pending_event *events;     /* A queue: from next_event on. */
     size_t next_event, n_events, allocated_events;
@@ -163,7 +164,7 @@ usec_t peers_send_at(const struct peer *);
 void peers_free_wants(struct peers *);
 
 /* hear.c */
-bool peers_hear_more(struct peers *);         /* Of a stream.  False: no, or not in this turn. */
+bool peers_hear_more(struct peers *);         /* Of a stream.  False: no, or not now. */
 void peers_forget_filters(struct peers *, struct peer *);
 void peers_step_expiry(struct peers *, struct peer *, usec_t now);
 

@@ -513,6 +513,9 @@ peers_is_idle(const struct peers *ps)
         if (p && p->out && sendstream_silent_since(p->out) != CLOCK_NEVER) {
             return false;
         }
+        if (p && p->in && recvstream_has_bytes(p->in)) {
+            return false;
+        }
     }
     return !ps->n_queued;
 }
