@@ -52,7 +52,6 @@ peers_create(const struct peer_config *config, usec_t now)
 static void
 peer_destroy(struct peers *ps, struct peer *p)
 {
-    peers_relieve(ps, p);
     peers_forget_filters(ps, p);
     peers_forget_queues(ps, p);
     sendstream_destroy(p->out);

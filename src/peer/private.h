@@ -144,7 +144,8 @@ void peers_put_event(struct peers *, const struct peer_event *, struct mbuf *hol
 
 /* fill.c */
 void peers_queue_publish(struct peers *, struct peer *, struct mbuf *);
-uint32_t peers_forget_publishes(struct peers *, struct peer *);     /* How many. */
+/* How many.  It is congested no more. */
+uint32_t peers_forget_publishes(struct peers *, struct peer *);
 uint32_t peers_n_waiting(const struct peer *);  /* Bytes of PUBLISHes that have not left. */
 bool peers_may_publish(const struct peer *);
 struct mbuf *peers_take_publish(struct peers *, struct peer *, usec_t now);     /* If it may. */

@@ -231,7 +231,6 @@ peers_end_stream(struct peers *ps, struct peer *p)
         ps->stats.stale += n;
         p->dropped += n;
     }
-    peers_relieve(ps, p);
     p->is_reliable = p->is_stalled = p->unpacks = false;
     forget_path(p);
 }

@@ -57,6 +57,20 @@
 #define PAUSE_MS 20u                  /* Of a switch that is busy with something else. */
 #define LATELY_MS 100u                /* The past that says what comes in a pause. */
 
+/* By how much its window grows if it becomes 'wnd'. */
+static uint32_t
+growth(const struct utcp_conn *c, uint32_t wnd)
+{
+    return wnd - (c->rcv_adv - c->rcv_nxt);
+}
+
+/* Whether it is one of those that need more, and of which one is always on offer. */
+static bool
+is_hungry(const struct utcp_conn *c)
+{
+    return c->wnd_needs == NEEDS_MORE && !utcp_turns_is_far(c);
+}
+
 static bool
 has_segment(const struct utcp *u, const struct utcp_conn *c)
 {
@@ -167,7 +181,7 @@ offer(struct utcp *u, struct utcp_conn *c)
         struct utcp_ext *e = utcp_ext_need(u, c);
 
         e->turn_us = u->now_us;
-        e->offered_more = c->wnd_needs == NEEDS_MORE && !utcp_turns_is_far(c);
+        e->offered_more = is_hungry(c);
         c->flags |= CONN_OFFERED;
         u->n_offered++;
         c->wnd_mark_us = u->now_us;   /* While it waited nothing could come. */
@@ -228,27 +242,23 @@ reserve(const struct utcp *u)
 static bool
 takes_turns(const struct utcp *u, const struct utcp_conn *c, uint32_t wnd)
 {
-    uint32_t more = wnd - (c->rcv_adv - c->rcv_nxt);
-
     if (c->flags & (CONN_FIN_RCVD | CONN_BUSY)) {
         return !(c->flags & CONN_FIN_RCVD);
     }
-    return c->wnd_needs != NEEDS_NONE && !has_segment(u, c) && more >= utcp_rcvwnd_mss(u, c) / 2;
+    return c->wnd_needs != NEEDS_NONE && !has_segment(u, c) && growth(c, wnd) >= utcp_rcvwnd_mss(u, c) / 2;
 }
 
 static bool
 is_too_much_at_once(const struct utcp *u, const struct utcp_conn *c, uint32_t wnd)
 {
-    uint32_t more = wnd - (c->rcv_adv - c->rcv_nxt);
-
-    return utcp_turns_is_paced(u, c) && u->far_octets + more > u->cfg.rcv_budget / 2;
+    return utcp_turns_is_paced(u, c) && u->far_octets + growth(c, wnd) > u->cfg.rcv_budget / 2;
 }
 
 static void
 move_edge(struct utcp *u, struct utcp_conn *c, uint32_t wnd)
 {
     if (utcp_turns_is_far(c)) {
-        u->far_octets = (u->far_ms == u->now_ms ? u->far_octets : 0) + wnd - (c->rcv_adv - c->rcv_nxt);
+        u->far_octets = (u->far_ms == u->now_ms ? u->far_octets : 0) + growth(c, wnd);
         u->far_ms = u->now_ms;
     }
     c->rcv_adv = c->rcv_nxt + wnd;
@@ -266,7 +276,7 @@ has_room(const struct utcp *u, const struct utcp_conn *c, uint32_t wnd)
     } else if (is_too_much_at_once(u, c, wnd)) {
         return false;
     }
-    if (c->wnd_needs == NEEDS_MORE && !utcp_turns_is_far(c)) {
+    if (is_hungry(c)) {
         uint64_t more = u->offered_more - (own && utcp_ext(u, c)->offered_more ? own : 0);
 
         if (!more || more + charged + reserve(u) > u->cfg.rcv_budget) {

@@ -46,6 +46,18 @@ class Edges:
             out.append(bytes(frame.payload))
         return out
 
+    def begin_stream(self, topic):
+        """A subscriber on h2, who has had two messages of a publisher's on h3: the second crossed in the
+        reliable dialect."""
+        sub = self.lab.subscribe(self.h2, H1, topic, **LOGIN)
+        self.wait_datagrams(1, src=H1)
+        self.lab.publish(self.h3, H4, topic, "first", qos=1, **LOGIN)
+        wait_for(lambda: self.mp3.json("peer/show")[0]["dialect"] == "reliable", 15,
+                 "the other proxy's word that it speaks the reliable dialect")
+        self.lab.publish(self.h3, H4, topic, "second", qos=1, **LOGIN)
+        sub.wait_messages(2)
+        return sub
+
     def wait_datagrams(self, n, src=None, timeout=5):
         return wait_for(lambda: self.datagrams(src) if len(self.datagrams(src)) >= n else None,
                         timeout, lambda: "%d datagrams of %s; there are %r" % (
@@ -174,13 +186,7 @@ def large():
 def trunk():
     with Lab() as lab:
         e = Edges(lab, trunk_mtu=9000)
-        sub = lab.subscribe(e.h2, H1, "big", **LOGIN)
-        e.wait_datagrams(1, src=H1)
-        lab.publish(e.h3, H4, "big", "first", qos=1, **LOGIN)
-        wait_for(lambda: e.mp3.json("peer/show")[0]["dialect"] == "reliable", 15,
-                 "the other proxy's word that it speaks the reliable dialect")
-        lab.publish(e.h3, H4, "big", "second", qos=1, **LOGIN)
-        sub.wait_messages(2)
+        sub = e.begin_stream("big")
         wait_for(lambda: e.mp3.json("peer/show")[0]["mtu"] == 9000, 5, "a probe of 9,000 bytes")
         before = len(e.root.frames(proto=17))
         payload = payload_bytes(60000)
@@ -209,13 +215,7 @@ def senml(n_records):
 def compressed():
     with Lab() as lab:
         e = Edges(lab)
-        sub = lab.subscribe(e.h2, H1, "senml", **LOGIN)
-        e.wait_datagrams(1, src=H1)
-        lab.publish(e.h3, H4, "senml", "first", qos=1, **LOGIN)
-        wait_for(lambda: e.mp3.json("peer/show")[0]["dialect"] == "reliable", 15,
-                 "the other proxy's word that it speaks the reliable dialect")
-        lab.publish(e.h3, H4, "senml", "second", qos=1, **LOGIN)
-        sub.wait_messages(2)
+        sub = e.begin_stream("senml")
         # Whoever answers DATA says that it can be sent packs.
         wait_for(lambda: any(f.payload[:2] == b"\xf1\2" for f in e.root.frames(proto=17)), 5, "an ACK")
         before = len(e.root.frames(proto=17))

@@ -62,11 +62,21 @@ addr_of(bool b)
     return addr_v4(b ? 0x0a000002 : 0x0a000001);
 }
 
+/* B or A, that knows the other one. */
+static inline struct peers *
+make_with(const struct peer_config *c, bool is_b, usec_t now)
+{
+    struct peer_spec other = { .addr = addr_of(!is_b), .port = 1883 };
+    struct peers *ps = peers_create(c, now);
+
+    mp_assert(!peers_add(ps, &other, now));
+    return ps;
+}
+
 static inline struct peers *
 make(bool is_b, uint64_t seed, uint32_t max_queued, usec_t now)
 {
     struct peer_config c;
-    struct peer_spec other = { .addr = addr_of(!is_b), .port = 1883 };
 
     peer_config_default(&c);
     c.seed = seed;
@@ -76,11 +86,16 @@ make(bool is_b, uint64_t seed, uint32_t max_queued, usec_t now)
     if (max_queued) {
         c.max_queued_bytes = max_queued;
     }
+    return make_with(&c, is_b, now);
+}
 
-    struct peers *ps = peers_create(&c, now);
-
-    mp_assert(!peers_add(ps, &other, now));
-    return ps;
+/* B is another one, that wants the same. */
+static inline void
+renew_b(struct world *w, struct peers *b)
+{
+    peers_destroy(w->b);
+    w->b = b;
+    peers_subscribe(w->b, str("t"), w->now);
 }
 
 /* A is another one, with 'config', that knows 'b' only. */
@@ -276,6 +291,19 @@ info_of(const struct peers *ps)
 
     mp_assert(peers_walk(ps, &pos, &info));
     return info;
+}
+
+/* DATA for B, as from A. */
+static inline void
+inject_to_b(struct world *w, const struct peer_pdu *pdu, const void *body, uint32_t n)
+{
+    uint8_t *buf = mem_alloc(PEER_PDU_DATA_SIZE + n);
+    struct ip_addr a = addr_of(false);
+
+    peer_pdu_write(pdu, buf);
+    memcpy(buf + PEER_PDU_DATA_SIZE, body, n);
+    peers_input(w->b, &a, 1883, PEER_INBAND, (struct slice) { buf, PEER_PDU_DATA_SIZE + n }, w->now);
+    mem_free(buf);
 }
 
 /* A datagram that is no DATA for A, as from B. */

@@ -312,20 +312,12 @@ TEST(who_no_longer_can_gets_none)
     finish(&w);
 }
 
-/* DATA for 'b', from A's address, with 'body'. */
 static void
 inject_body(struct world *w, uint32_t seq, const struct mbuf *body)
 {
-    uint8_t buf[PEER_PDU_DATA_SIZE + 2000];
     struct peer_pdu pdu = { .type = PEER_PDU_DATA, .epoch = 99, .seq = seq, .base = seq };
-    struct ip_addr a = addr_of(false);
 
-    mp_assert(body->size <= sizeof buf - PEER_PDU_DATA_SIZE);
-    peer_pdu_write(&pdu, buf);
-    memcpy(buf + PEER_PDU_DATA_SIZE, body->data, body->size);
-    peers_input(w->b, &a, 1883, PEER_INBAND,
-                (struct slice) { buf, PEER_PDU_DATA_SIZE + body->size }, w->now);
-    take_events(w);
+    inject_to_b(w, &pdu, body->data, body->size);
 }
 
 TEST(what_does_not_belong_in_a_pack_is_counted)
@@ -345,6 +337,7 @@ TEST(what_does_not_belong_in_a_pack_is_counted)
     uint64_t malformed = peers_stats(w.b)->malformed, unexpected = peers_stats(w.b)->unexpected;
 
     inject_body(&w, 1, outer);
+    take_events(&w);
     ok(peers_stats(w.b)->malformed + peers_stats(w.b)->unexpected > malformed + unexpected,
        "a pack in a pack is refused");
     is_int(peers_stats(w.b)->packed_in, 1, "and is not opened");
@@ -355,10 +348,12 @@ TEST(what_does_not_belong_in_a_pack_is_counted)
     mbuf_unref(inner);
     inner = pack(text, 100);
     inject_body(&w, 2, inner);
+    take_events(&w);
     is_int(peers_stats(w.b)->malformed, malformed + 1, "so is half of a PUBLISH");
     inner->data[inner->size - 1] ^= 0xff;
     inner->data[4] = 0xff;
     inject_body(&w, 3, inner);
+    take_events(&w);
     is_int(peers_stats(w.b)->malformed, malformed + 2, "and what cannot be decompressed");
     is_int(w.n_got, 0, "nothing of them is delivered");
     mbuf_unref(inner);
@@ -385,14 +380,7 @@ TEST(what_few_bytes_make_is_taken_bit_by_bit)
     }
     all = mbuf_copy(body, n_packs * m->size);
     for (uint32_t i = 0; i < n_data; i++) {
-        uint8_t buf[PEER_PDU_DATA_SIZE + sizeof body];
-        struct peer_pdu pdu = { .type = PEER_PDU_DATA, .epoch = 99, .seq = 1 + i, .base = 1 };
-        struct ip_addr a = addr_of(false);
-
-        peer_pdu_write(&pdu, buf);
-        memcpy(buf + PEER_PDU_DATA_SIZE, all->data, all->size);
-        peers_input(w.b, &a, 1883, PEER_INBAND, (struct slice) { buf, PEER_PDU_DATA_SIZE + all->size },
-                    w.now);
+        inject_body(&w, 1 + i, all);
         ok(i || !peers_stats(w.b)->packed_in, "nothing is opened before it is asked for");
         while (peers_next_event(w.b, &e)) {
             n += e.type == PEER_EV_PUBLISH;
@@ -427,7 +415,6 @@ TEST(what_few_bytes_make_is_taken_bit_by_bit)
 TEST(who_takes_no_packs_says_so)
 {
     struct peer_config c;
-    struct peer_spec a = { .addr = addr_of(false), .port = 1883 };
     struct world w;
     uint8_t text[1000] = { 0 };
     struct mbuf *m = pack(text, sizeof text);
@@ -435,10 +422,7 @@ TEST(who_takes_no_packs_says_so)
     start_packing(&w);
     peer_config_default(&c);
     c.max_pack_bytes = 0;
-    peers_destroy(w.b);
-    w.b = peers_create(&c, w.now);
-    mp_assert(!peers_add(w.b, &a, w.now));
-    peers_subscribe(w.b, str("t"), w.now);
+    renew_b(&w, make_with(&c, true, w.now));
     elapse(&w, 120 * SEC);
     publish(&w, 0, 5);
     elapse(&w, 100 * MSEC);
@@ -447,6 +431,7 @@ TEST(who_takes_no_packs_says_so)
     elapse(&w, SEC);
     ok(w.n_got == 41 && !peers_stats(w.a)->packed_out, "and is sent none");
     inject_body(&w, 1, m);
+    take_events(&w);
     ok(peers_stats(w.b)->malformed == 1 && !peers_stats(w.b)->packed_in, "nor does it open one");
     mbuf_unref(m);
     finish(&w);

@@ -230,9 +230,7 @@ TEST(either_side_may_start_anew)
     /* While a message is under way in several datagrams. */
     publish(&w, 10, 6000);
     turn(&w);
-    peers_destroy(w.b);
-    w.b = make(true, 98, 0, w.now);
-    peers_subscribe(w.b, str("t"), w.now);
+    renew_b(&w, make(true, 98, 0, w.now));
     elapse(&w, 500 * MSEC);
     is_int(w.n_got, 11, "a new B gets all that the old one had not acknowledged");
     publish(&w, 11, 10);
@@ -338,10 +336,8 @@ TEST(who_comes_late_begins_with_a_whole_message)
     publish_many(&w, 0, 200, 3000);
     elapse(&w, 4 * MSEC);
     ok(w.n_got > 0 && w.n_got < 200, "%u messages are through", w.n_got);
-    peers_destroy(w.b);
-    w.b = make(true, 98, 0, w.now);
+    renew_b(&w, make(true, 98, 0, w.now));
     w.may_miss = true;
-    peers_subscribe(w.b, str("t"), w.now);
     elapse(&w, 2 * SEC);
     is_int(w.n_got, 200, "the last one comes");
     finish(&w);
@@ -388,7 +384,6 @@ TEST(publishers_go_on_when_half_is_gone)
 TEST(an_answer_after_silence_does_not_end_the_stream)
 {
     struct peer_config c;
-    struct peer_spec a = { .addr = addr_of(false), .port = 1883 };
     struct peer_spec b = { .addr = addr_of(true), .port = 1883 };
     struct world w;
 
@@ -398,10 +393,7 @@ TEST(an_answer_after_silence_does_not_end_the_stream)
     c.max_pack_bytes = 0;
     renew_a(&w, &c, &b);
     c.refresh_us = 300 * SEC;
-    peers_destroy(w.b);
-    w.b = peers_create(&c, w.now);
-    mp_assert(!peers_add(w.b, &a, w.now));
-    peers_subscribe(w.b, str("t"), w.now);
+    renew_b(&w, make_with(&c, true, w.now));
     for (int i = 0; i < 1000 && !info_of(w.a).is_reliable; i++) {
         elapse(&w, SEC);
     }
@@ -415,17 +407,10 @@ TEST(an_answer_after_silence_does_not_end_the_stream)
     finish(&w);
 }
 
-/* DATA for B as from A. */
 static void
 inject(struct world *w, const struct peer_pdu *pdu, const void *body, uint32_t n)
 {
-    uint8_t *buf = mem_alloc(PEER_PDU_DATA_SIZE + n);
-    struct ip_addr a = addr_of(false);
-
-    peer_pdu_write(pdu, buf);
-    memcpy(buf + PEER_PDU_DATA_SIZE, body, n);
-    peers_input(w->b, &a, 1883, PEER_INBAND, (struct slice) { buf, PEER_PDU_DATA_SIZE + n }, w->now);
-    mem_free(buf);
+    inject_to_b(w, pdu, body, n);
     take_events(w);
 }
 
